@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+noinst_LIBRARIES += protocol/libprotocol.a
+protocol_libprotocol_a_SOURCES = \
+	protocol/endpoint.c protocol/endpoint.h \
+	protocol/error.c protocol/error.h \
+	protocol/file.c protocol/file.h \
+	protocol/helper.c protocol/helper.h \
+	protocol/id.c protocol/id.h \
+	protocol/interface.c protocol/interface.h \
+	protocol/json.c protocol/json.h \
+	protocol/line.c protocol/line.h \
+	protocol/log.c protocol/log.h \
+	protocol/message.c protocol/message.h \
+	protocol/messages.def protocol/messages.undef \
+	protocol/outbox.c protocol/outbox.h
+protocol_libprotocol_a_CFLAGS = $(PG_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
+
+PROTOCOL_LIBS = protocol/libprotocol.a $(JANSSON_LIBS) $(SODIUM_LIBS)
