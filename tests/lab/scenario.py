@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The list of scenarios: functions marked with @scenario, each given a folder for its logs."""
+
+SCENARIOS = {}
+
+
+class Skip(Exception):
+    """The scenario can't run here; the message says why."""
+
+
+def scenario(timeout=60, name=None):
+    """Registers a function as GROUP/NAME. It returns what it measured as text, or None."""
+    def register(function):
+        group = function.__module__.rpartition(".")[2].replace("_", "-")
+        label = f"{group}/{name or function.__name__.replace('_', '-')}"
+        function.scenario_timeout = timeout
+        SCENARIOS[label] = function
+        return function
+    return register
