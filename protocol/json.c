@@ -236,3 +236,12 @@ char *json_text(const struct json_at *at)
 {
     return json_dumps(at->value, JSON_COMPACT | JSON_ENCODE_ANY);
 }
+
+char *json_quote(const char *text)
+{
+    json_t *value = json_string(text);
+    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+
+    json_decref(value);
+    return quoted;
+}

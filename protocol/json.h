@@ -57,6 +57,10 @@ struct json_at json_item(const struct json_at *array, size_t index);
 /* The keys of an object in their order: NULL past the last. */
 const char *json_key(const struct json_at *object, size_t index);
 
+/* A text as a JSON string with its quotes, for the caller to free; NULL without memory or where it is not
+ * UTF-8. */
+char *json_quote(const char *text);
+
 /* The value as compact text, for the caller to free; NULL without memory. */
 char *json_text(const struct json_at *at);
 

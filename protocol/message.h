@@ -26,7 +26,8 @@ enum role {
     ROLE_ICE = 2,
     ROLE_WG = 4,
     ROLE_HELPERS = 7,
-    ROLE_PEER = 8, /* between brokers; both directions are FROM_HELPER */
+    ROLE_PEER = 8,  /* between brokers; both directions are FROM_HELPER */
+    ROLE_EVENT = 16, /* what the broker says on its standard output */
 };
 
 enum direction { TO_HELPER = 1, FROM_HELPER = 2 };

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * conf.json, read and checked: punchguard.conf(5). It is root's and never written by us.
+ */
+#ifndef BROKER_CONFIG_H
+#define BROKER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "protocol/interface.h"
+
+#define CONFIG_BYTES_MAX      (1024 * 1024)
+#define CONFIG_TRANSPORTS_MAX 8
+#define CONFIG_PEERS_MAX      1024
+#define CONFIG_STUN_MAX       32
+
+struct config_transport {
+    char *name;     /* "tox" */
+    char **command; /* argv, NULL-terminated */
+    char *options;  /* a JSON object as text, or NULL: the plugin's business */
+};
+
+struct config_peer {
+    struct grant grant;    /* name, public identity key, allowed_ips */
+    char id[ID_TEXT_LENGTH + 1];
+    char **addresses;      /* one for each transport, in their order; NULL where there is none */
+};
+
+struct config {
+    char *path;      /* of the file, absolute */
+    char *name;      /* of this device; default: the host's name */
+    char *state_dir; /* default /var/lib/punchguard */
+    char *control;   /* default /run/punchguard/INTERFACE.sock */
+    struct interface interface;
+    struct config_transport *transports; /* default: tox, punchguard-signal-tox, no options */
+    size_t transport_count;
+    char **stun; /* "host:port"; NULL where the key is absent: ice-agent's own defaults */
+    size_t stun_count;
+    char *turn; /* a JSON array as text, checked, or NULL */
+    struct config_peer *peers;
+    size_t peer_count;
+};
+
+/* How many wrong places are told before the rest is left unread. */
+#define CONFIG_ERRORS_MAX 20
+
+struct config_errors {
+    size_t count;
+    struct error items[CONFIG_ERRORS_MAX]; /* messages begin with the file, then the JSON path */
+};
+
+/* Reads the file. NULL with at least one error where anything is wrong. */
+struct config *config_load(const char *path, struct config_errors *errors);
+void config_destroy(struct config *config);
+
+#endif
