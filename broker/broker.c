@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "broker/broker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/log.h"
+
+/* The word of our going is given so long to leave before the transports end, in ms. */
+#define GOODBYE_MS 150
+
+static const int ending_signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+
+void broker_helper_event(struct broker *broker, const char *helper, bool up,
+                         const struct error *why)
+{
+    struct message event;
+
+    message_init(&event, MESSAGE_event_helper);
+    event.event_helper.helper = (char *)(uintptr_t)helper;
+    event.event_helper.state = up ? "up" : "down";
+    if (why != NULL && why->message[0] != '\0')
+        event.event_helper.reason = (char *)(uintptr_t)why->message;
+    event_emit(broker->events, &event);
+    if (!up && why != NULL)
+        log_warn("%s: %s", helper, why->message);
+}
+
+static void stop_transports(struct broker *broker)
+{
+    for (size_t i = 0; i < broker->config->transport_count; i++)
+        transport_stop(&broker->transports[i], broker->how);
+}
+
+static void broker_close(struct broker *broker)
+{
+    for (size_t i = 0; i < sizeof broker->signals / sizeof broker->signals[0]; i++)
+        uv_close((uv_handle_t *)&broker->signals[i], NULL);
+    uv_close((uv_handle_t *)&broker->goodbye, NULL);
+}
+
+void broker_child_gone(struct broker *broker)
+{
+    broker->children--;
+    if (broker->stopping && broker->children == 0)
+        broker_close(broker);
+}
+
+static void on_goodbye(uv_timer_t *timer)
+{
+    stop_transports(timer->data);
+}
+
+static void broker_stop(struct broker *broker, enum child_stop_how how)
+{
+    if (broker->stopping)
+        return;
+    broker->how = how;
+    if (how == CHILD_SHUTDOWN)
+        for (size_t i = 0; i < broker->config->peer_count; i++)
+            peer_goodbye(&broker->peers[i]);
+    broker->stopping = true;
+    for (struct agent *agent = broker->agents; agent != NULL; agent = agent->next)
+        agent_stop(agent, how);
+    wireguard_stop(broker, how);
+    for (size_t i = 0; i < broker->config->peer_count; i++)
+        peer_stop(&broker->peers[i]);
+    uv_timer_start(&broker->goodbye, on_goodbye, how == CHILD_SHUTDOWN ? GOODBYE_MS : 0, 0);
+    if (broker->children == 0)
+        broker_close(broker);
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+    struct broker *broker = handle->data;
+
+    if (signal == SIGHUP) {
+        log_warn("SIGHUP: rereading the configuration needs a restart; SIGQUIT and a new start "
+                 "keep the tunnels");
+        return;
+    }
+    log_info("%s: ending, %s", strsignal(signal),
+             signal == SIGQUIT ? "tunnels stay" : "tunnels are taken down");
+    broker_stop(broker, signal == SIGQUIT ? CHILD_EOF : CHILD_SHUTDOWN);
+}
+
+static void watch_signals(struct broker *broker)
+{
+    for (size_t i = 0; i < sizeof ending_signals / sizeof ending_signals[0]; i++) {
+        uv_signal_init(broker->loop, &broker->signals[i]);
+        broker->signals[i].data = broker;
+        uv_signal_start(&broker->signals[i], on_signal, ending_signals[i]);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    uv_timer_init(broker->loop, &broker->goodbye);
+    broker->goodbye.data = broker;
+}
+
+/* A transport whose program is missing is told; the others go on. */
+static size_t start_transports(struct broker *broker)
+{
+    size_t started = 0;
+
+    for (size_t i = 0; i < broker->config->transport_count; i++) {
+        struct transport *transport = &broker->transports[i];
+        struct error err;
+
+        transport->broker = broker;
+        transport->config = &broker->config->transports[i];
+        transport->index = i;
+        if (transport_start(transport, &err) == 0)
+            started++;
+        else
+            broker_helper_event(broker, transport->config->name, false, &err);
+    }
+    return started;
+}
+
+static int broker_start(struct broker *broker, struct error *err)
+{
+    broker->peers = calloc(broker->config->peer_count + 1, sizeof *broker->peers);
+    broker->transports = calloc(broker->config->transport_count + 1, sizeof *broker->transports);
+    if (broker->peers == NULL || broker->transports == NULL) {
+        error_set(err, "no-memory", "out of memory");
+        return -1;
+    }
+    for (size_t i = 0; i < broker->config->peer_count; i++)
+        if (peer_init(&broker->peers[i], broker, i, err) < 0)
+            return -1;
+    if (wireguard_start(broker, err) < 0)
+        return -1;
+    if (start_transports(broker) == 0) {
+        error_set(err, "no-transport", "no signalling transport could be started");
+        return -1;
+    }
+    return 0;
+}
+
+int broker_run(struct broker *broker)
+{
+    struct error err;
+
+    broker->events = event_log_new(broker->loop);
+    if (broker->events == NULL)
+        return 1;
+    watch_signals(broker);
+    if (broker_start(broker, &err) < 0) {
+        log_error("%s", err.message);
+        event_emit_error(broker->events, NULL, err.code, err.message);
+        broker->exit_code = 1;
+        broker_stop(broker, CHILD_SHUTDOWN);
+    }
+    uv_run(broker->loop, UV_RUN_DEFAULT);
+    for (size_t i = 0; broker->peers != NULL && i < broker->config->peer_count; i++)
+        peer_free(&broker->peers[i]);
+    event_log_destroy(broker->events);
+    uv_run(broker->loop, UV_RUN_DEFAULT);
+    free(broker->peers);
+    free(broker->transports);
+    return broker->exit_code;
+}

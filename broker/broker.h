@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the parts of the running broker know of each other. Everything lives on one libuv loop.
+ */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "broker/child.h"
+#include "broker/config.h"
+#include "broker/envelope.h"
+#include "broker/event.h"
+#include "broker/identity.h"
+#include "broker/launcher.h"
+#include "broker/session.h"
+
+struct broker;
+struct peer;
+
+/* A signalling transport: the helper and what it said. */
+struct transport {
+    struct broker *broker;
+    const struct config_transport *config;
+    size_t index;
+    struct child *child;
+    bool ready;
+};
+
+/* An ice-agent. One that was told to stop is no slot's any more and lives until it has ended. */
+struct agent {
+    struct broker *broker;
+    struct peer *peer; /* NULL once stopped */
+    int slot;
+    bool controlling;
+    struct child *child;
+    struct agent *next; /* in broker->agents */
+    char **queue;       /* lines that came before its hello */
+    size_t queued;
+    bool greeted;
+};
+
+struct peer {
+    struct broker *broker;
+    const struct config_peer *config;
+    size_t index;
+    struct session *session;
+    struct envelope *envelope;
+    uint32_t online; /* a bit for each transport that reaches it */
+    struct agent *agents[SESSION_SLOTS];
+    bool agent_failed[SESSION_SLOTS]; /* could not be started: to be told with the next tick */
+    uv_timer_t timer;
+};
+
+/* wg-setup: the helper and what it said. */
+struct wireguard {
+    struct child *child;
+    bool ready;
+    bool asked; /* a status is under way */
+    char public_key[45];
+    int64_t ref, status_ref;
+    uv_timer_t timer;
+};
+
+struct broker {
+    uv_loop_t *loop;
+    const struct config *config;
+    const struct identity *identity;
+    struct launcher *launcher; /* NULL where we are not root's */
+    struct event_log *events;
+    struct transport *transports;
+    struct peer *peers;
+    struct wireguard wg;
+    struct agent *agents;
+    uv_signal_t signals[4];
+    uv_timer_t goodbye;
+    bool stopping;
+    enum child_stop_how how;
+    unsigned children; /* that have not ended */
+    int exit_code;
+};
+
+/* Runs until SIGTERM, SIGINT or SIGQUIT. The exit code. */
+int broker_run(struct broker *broker);
+/* The end of a child was told: the last one ends the loop. */
+void broker_child_gone(struct broker *broker);
+void broker_helper_event(struct broker *broker, const char *helper, bool up,
+                         const struct error *why);
+
+/* transport.c. `offline` asks for the address alone. */
+int transport_start(struct transport *transport, struct error *err);
+void transport_stop(struct transport *transport, enum child_stop_how how);
+void transport_send(struct transport *transport, const struct peer *peer, const char *data);
+
+/* peer.c */
+int peer_init(struct peer *peer, struct broker *broker, size_t index, struct error *err);
+void peer_stop(struct peer *peer);
+void peer_free(struct peer *peer);
+void peer_presence(struct peer *peer, const struct transport *transport, bool online);
+void peer_receive(struct peer *peer, const struct transport *transport, const char *data);
+void peer_handle(struct peer *peer, enum session_event_type type, int slot,
+                 const struct message *message);
+/* Tells the peer that we go. */
+void peer_goodbye(struct peer *peer);
+/* Our WireGuard key is known, or another than before: what the peer is greeted with. */
+void peer_set_hello(struct peer *peer);
+
+/* agent.c. NULL where it could not be started. */
+struct agent *agent_start(struct peer *peer, int slot, bool controlling);
+void agent_input(struct agent *agent, const struct message *message);
+void agent_stop(struct agent *agent, enum child_stop_how how);
+
+/* wireguard.c */
+int wireguard_start(struct broker *broker, struct error *err);
+void wireguard_stop(struct broker *broker, enum child_stop_how how);
+/* Completes the message with the next ref and what the configuration says of the peer. */
+void wireguard_send(struct broker *broker, const struct peer *peer, struct message *message);
+/* Looks whether the status is wanted more or less often now. */
+void wireguard_poll(struct broker *broker);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "broker/broker.h"
+#include "broker/config.h"
+#include "broker/identity.h"
+#include "broker/launcher.h"
+#include "broker/privilege.h"
+#include "broker/program.h"
+#include "broker/showid.h"
+#include "protocol/log.h"
+
+static const char usage[] =
+    "usage: punchguard-broker -c conf.json [--check | --show-id] [--user NAME] [--verbose]\n"
+    "Joins this device to its peers by WireGuard tunnels through NATs.\n"
+    "\n"
+    "  -c, --config FILE   the configuration: punchguard.conf(5)\n"
+    "      --check         read the configuration, say what is wrong with it, end\n"
+    "      --show-id       print what the other device must know of this one, as JSON, end\n"
+    "  -u, --user NAME     started as root, run as this user (default: punchguard)\n"
+    "  -v, --verbose       log more\n"
+    "      --describe      print the events that standard output carries, as JSON, end\n"
+    "      --version, --help\n"
+    "\n"
+    "Standard output carries events as NDJSON, standard error the log. SIGTERM takes the tunnels\n"
+    "down, SIGQUIT leaves them for the broker that comes next.\n";
+
+struct arguments {
+    const char *config;
+    const char *user;
+    bool check, show_id, verbose;
+};
+
+enum { OPTION_CHECK = 256, OPTION_SHOW_ID, OPTION_VERSION, OPTION_HELP, OPTION_DESCRIBE };
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},       {"user", required_argument, NULL, 'u'},
+    {"verbose", no_argument, NULL, 'v'},            {"check", no_argument, NULL, OPTION_CHECK},
+    {"show-id", no_argument, NULL, OPTION_SHOW_ID}, {"version", no_argument, NULL, OPTION_VERSION},
+    {"help", no_argument, NULL, OPTION_HELP},       {"describe", no_argument, NULL, OPTION_DESCRIBE},
+    {NULL, 0, NULL, 0},
+};
+
+static void read_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    int option;
+
+    *arguments = (struct arguments){.user = PRIVILEGE_USER};
+    while ((option = getopt_long(argc, argv, "c:u:vh", long_options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            arguments->config = optarg;
+            break;
+        case 'u':
+            arguments->user = optarg;
+            break;
+        case 'v':
+            arguments->verbose = true;
+            break;
+        case OPTION_CHECK:
+            arguments->check = true;
+            break;
+        case OPTION_SHOW_ID:
+            arguments->show_id = true;
+            break;
+        case OPTION_DESCRIBE:
+            message_describe(stdout, ROLE_EVENT, FROM_HELPER);
+            exit(fflush(stdout) == 0 ? 0 : 1);
+        case OPTION_VERSION:
+            printf("%s %s (protocol %d)\n", PACKAGE_NAME, PACKAGE_VERSION, PROTOCOL_VERSION);
+            exit(0);
+        case 'h':
+        case OPTION_HELP:
+            fputs(usage, stdout);
+            exit(0);
+        default:
+            fputs(usage, stderr);
+            exit(2);
+        }
+    }
+    if (arguments->config == NULL || optind != argc) {
+        fputs(usage, stderr);
+        exit(2);
+    }
+}
+
+static struct config *read_config(const char *path)
+{
+    static struct config_errors errors;
+    struct config *config = config_load(path, &errors);
+
+    if (config != NULL)
+        return config;
+    for (size_t i = 0; i < errors.count; i++)
+        fprintf(stderr, "%s\n", errors.items[i].message);
+    return NULL;
+}
+
+/* Root's folder, in which user punchguard may keep files of its own but not touch root's (the sticky
+ * bit): the WireGuard key there stays out of the unprivileged processes' reach. */
+static int make_state_dir(const char *path, const struct privilege_user *user, struct error *err)
+{
+    mode_t mode = user ? 01770 : 0700;
+    char parent[4096];
+    int rc = 0;
+
+    snprintf(parent, sizeof parent, "%s", path);
+    for (char *at = strchr(parent + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        if (mkdir(parent, 0755) < 0 && errno != EEXIST)
+            rc = -errno;
+        *at = '/';
+    }
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        rc = -errno;
+    else if (user != NULL && (chown(path, 0, user->gid) < 0 || chmod(path, mode) < 0))
+        rc = -errno;
+    else
+        rc = 0;
+    if (rc < 0)
+        error_set(err, "state-dir",
+                  "$.state_dir: cannot make or own the folder %s: %s; a folder that this user may "
+                  "write is right",
+                  path, strerror(-rc));
+    return rc;
+}
+
+static int open_launcher(struct launcher **launcher, const char *config, struct error *err)
+{
+    char program[4096], option[] = "-c";
+    char *argv[] = {program, option, (char *)(uintptr_t)config, NULL};
+    int rc = program_find("punchguard-wg-setup", program, sizeof program, err);
+
+    return rc < 0 ? rc : launcher_open(launcher, argv, err);
+}
+
+/* From root to user punchguard; wg-setup stays startable by the launcher. */
+static int give_up_root(const struct arguments *arguments, const struct config *config,
+                        struct launcher **launcher, struct error *err)
+{
+    struct privilege_user user;
+
+    if (geteuid() != 0)
+        return make_state_dir(config->state_dir, NULL, err);
+    if (privilege_find_user(arguments->user, &user, err) < 0 ||
+        make_state_dir(config->state_dir, &user, err) < 0)
+        return -1;
+    if (!arguments->show_id && open_launcher(launcher, config->path, err) < 0)
+        return -1;
+    return privilege_become(&user, err);
+}
+
+static int fail(const struct error *err)
+{
+    log_error("%s", err->message);
+    return 1;
+}
+
+static int run(const struct arguments *arguments, struct config *config)
+{
+    struct broker broker = {.config = config, .loop = uv_default_loop()};
+    struct identity *identity = NULL;
+    struct error err;
+    int rc;
+
+    if (give_up_root(arguments, config, &broker.launcher, &err) < 0)
+        return fail(&err);
+    identity = identity_load(config->state_dir, &err);
+    if (identity == NULL) {
+        launcher_close(broker.launcher);
+        return fail(&err);
+    }
+    broker.identity = identity;
+    if (arguments->show_id)
+        rc = showid_run(broker.loop, config, identity);
+    else
+        rc = broker_run(&broker);
+    launcher_close(broker.launcher);
+    identity_destroy(identity);
+    uv_loop_close(broker.loop);
+    return rc;
+}
+
+/* A standard descriptor that is closed would be taken by a socket or a secret's file. */
+static bool open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd < 3);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    struct config *config;
+    int rc;
+
+    if (!open_standard_descriptors())
+        return 1;
+    read_arguments(argc, argv, &arguments);
+    log_open("punchguard-broker", arguments.verbose);
+    umask(077);
+    if (sodium_init() < 0) {
+        log_error("libsodium: no random numbers from this system");
+        return 1;
+    }
+    config = read_config(arguments.config);
+    if (config == NULL)
+        return 1;
+    if (arguments.check) {
+        fprintf(stderr, "%s: right\n", config->path);
+        config_destroy(config);
+        return 0;
+    }
+    rc = run(&arguments, config);
+    config_destroy(config);
+    return rc;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/broker.h"
+#include "broker/clock.h"
+#include "protocol/log.h"
+
+static void peer_data(struct peer *peer, char *data)
+{
+    struct broker *broker = peer->broker;
+
+    if (data == NULL)
+        return;
+    /* By all that reach the peer: the first to arrive counts, the others are doubles. */
+    for (size_t i = 0; i < broker->config->transport_count; i++)
+        if (peer->online & (1u << i))
+            transport_send(&broker->transports[i], peer, data);
+    free(data);
+}
+
+static void peer_say(struct peer *peer, const struct message *message)
+{
+    struct error err;
+    size_t length;
+    char *line = message_encode(message, &length, &err), *data = NULL;
+
+    if (line == NULL) {
+        log_error("%s: %s", peer->config->grant.peer, err.message);
+        return;
+    }
+    if (envelope_seal(peer->envelope, clock_boot_ms(), line, length - 1, &data) == 0)
+        peer_data(peer, data);
+    free(line);
+}
+
+static void act(struct peer *peer, struct session_action *action)
+{
+    struct agent **agent = &peer->agents[action->slot < 0 ? 0 : action->slot];
+
+    switch (action->type) {
+    case SESSION_SEND:
+        peer_say(peer, &action->message);
+        break;
+    case SESSION_AGENT_START:
+        *agent = agent_start(peer, action->slot, envelope_is_initiator(peer->envelope));
+        peer->agent_failed[action->slot] = *agent == NULL;
+        break;
+    case SESSION_AGENT_INPUT:
+        if (*agent != NULL)
+            agent_input(*agent, &action->message);
+        break;
+    case SESSION_AGENT_STOP:
+        if (*agent != NULL)
+            agent_stop(*agent, CHILD_SHUTDOWN);
+        break;
+    case SESSION_WG:
+        wireguard_send(peer->broker, peer, &action->message);
+        break;
+    case SESSION_NOTIFY:
+        switch (action->message.type) {
+        case MESSAGE_event_path:
+            action->message.event_path.peer = (char *)(uintptr_t)peer->config->grant.peer;
+            break;
+        case MESSAGE_event_candidate:
+            action->message.event_candidate.peer = (char *)(uintptr_t)peer->config->grant.peer;
+            break;
+        case MESSAGE_event_handshake:
+            action->message.event_handshake.peer = (char *)(uintptr_t)peer->config->grant.peer;
+            break;
+        default:
+            return;
+        }
+        event_emit(peer->broker->events, &action->message);
+        break;
+    }
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void peer_arm(struct peer *peer)
+{
+    int64_t at = session_deadline(peer->session), now = clock_boot_ms();
+
+    if (peer->online != 0 && envelope_next(peer->envelope) < at)
+        at = envelope_next(peer->envelope);
+    if (peer->agent_failed[0] || peer->agent_failed[1])
+        at = now;
+    if (at == INT64_MAX || peer->broker->stopping) {
+        uv_timer_stop(&peer->timer);
+        return;
+    }
+    uv_update_time(peer->broker->loop);
+    uv_timer_start(&peer->timer, on_timer, at > now ? (uint64_t)(at - now) : 0, 0);
+}
+
+void peer_handle(struct peer *peer, enum session_event_type type, int slot,
+                 const struct message *message)
+{
+    struct session_actions actions;
+    struct session_event event = {
+        .type = type, .slot = slot, .message = message, .now = clock_boot_ms()};
+
+    if (peer->broker->stopping)
+        return;
+    randombytes_buf(&event.random, sizeof event.random);
+    session_handle(peer->session, &event, &actions);
+    for (size_t i = 0; i < actions.count; i++)
+        act(peer, &actions.items[i]);
+    peer_arm(peer);
+    wireguard_poll(peer->broker);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct peer *peer = timer->data;
+
+    for (int slot = 0; slot < SESSION_SLOTS; slot++) {
+        if (peer->agent_failed[slot]) {
+            peer->agent_failed[slot] = false;
+            peer_handle(peer, SESSION_AGENT_DOWN, slot, NULL);
+        }
+    }
+    if (peer->online != 0 && envelope_next(peer->envelope) <= clock_boot_ms())
+        peer_data(peer, envelope_poll(peer->envelope, clock_boot_ms()));
+    peer_handle(peer, SESSION_TICK, 0, NULL);
+}
+
+void peer_presence(struct peer *peer, const struct transport *transport, bool online)
+{
+    uint32_t bit = 1u << transport->index, before = peer->online;
+
+    peer->online = online ? before | bit : before & ~bit;
+    if (peer->online == before)
+        return;
+    if (online && peer->broker->wg.public_key[0] != '\0' &&
+        (before == 0 || !envelope_is_ready(peer->envelope)))
+        peer_data(peer, envelope_begin(peer->envelope, clock_boot_ms()));
+    if (before == 0)
+        peer_handle(peer, SESSION_ONLINE, 0, NULL);
+    else if (peer->online == 0)
+        peer_handle(peer, SESSION_OFFLINE, 0, NULL);
+    peer_arm(peer);
+}
+
+/* One JSON text of the peer's; what is not as declared is dropped and has no effect. */
+static void peer_text(struct peer *peer, const char *text, bool hello)
+{
+    struct message m;
+    struct error err;
+
+    if (message_decode(text, strlen(text), ROLE_PEER, FROM_HELPER, &m, NULL, &err) < 0) {
+        log_warn("%s: a message of the peer was dropped: %s", peer->config->grant.peer, err.message);
+        return;
+    }
+    if (m.type == MESSAGE_peer_hello && hello)
+        peer_handle(peer, SESSION_HELLO, 0, &m);
+    else if (m.type != MESSAGE_NONE && m.type != MESSAGE_peer_hello)
+        peer_handle(peer, SESSION_MESSAGE, 0, &m);
+    message_clear(&m);
+}
+
+void peer_receive(struct peer *peer, const struct transport *transport, const char *data)
+{
+    struct envelope_opened opened;
+    int rc = envelope_open(peer->envelope, clock_boot_ms(), data, &opened);
+
+    (void)transport;
+    peer_data(peer, opened.reply);
+    opened.reply = NULL;
+    if (rc == 0 && opened.established && opened.hello != NULL)
+        peer_text(peer, opened.hello, true);
+    if (rc == 0 && opened.message != NULL)
+        peer_text(peer, opened.message, false);
+    if (rc < 0 && rc != -EALREADY)
+        log_debug("%s: data that does not open: %s", peer->config->grant.peer, strerror(-rc));
+    envelope_opened_clear(&opened);
+    peer_arm(peer);
+}
+
+void peer_set_hello(struct peer *peer)
+{
+    struct message hello;
+    size_t length;
+    char *line;
+
+    message_init(&hello, MESSAGE_peer_hello);
+    hello.peer_hello.protocol = PROTOCOL_VERSION;
+    hello.peer_hello.wg_public_key = peer->broker->wg.public_key;
+    line = message_encode(&hello, &length, NULL);
+    if (line == NULL)
+        return;
+    line[length - 1] = '\0';
+    envelope_set_hello(peer->envelope, line);
+    free(line);
+    if (peer->online != 0)
+        peer_data(peer, envelope_begin(peer->envelope, clock_boot_ms()));
+    peer_arm(peer);
+}
+
+void peer_goodbye(struct peer *peer)
+{
+    struct message bye;
+
+    message_init(&bye, MESSAGE_bye);
+    if (peer->online != 0 && envelope_is_ready(peer->envelope))
+        peer_say(peer, &bye);
+}
+
+int peer_init(struct peer *peer, struct broker *broker, size_t index, struct error *err)
+{
+    peer->broker = broker;
+    peer->config = &broker->config->peers[index];
+    peer->index = index;
+    peer->envelope = envelope_new(broker->identity->secret, broker->identity->public,
+                                  peer->config->grant.key);
+    if (peer->envelope == NULL) {
+        error_set(err, "bad-id",
+                  "%s: $.peers[%zu].id: this is our own id, or no key of a device; the other "
+                  "device's id is right, as its --show-id prints it",
+                  broker->config->path, index);
+        return -EINVAL;
+    }
+    peer->session = session_new(envelope_is_initiator(peer->envelope));
+    if (peer->session == NULL) {
+        error_set(err, "no-memory", "out of memory");
+        return -ENOMEM;
+    }
+    uv_timer_init(broker->loop, &peer->timer);
+    peer->timer.data = peer;
+    return 0;
+}
+
+void peer_stop(struct peer *peer)
+{
+    if (peer->timer.data != NULL && !uv_is_closing((uv_handle_t *)&peer->timer))
+        uv_close((uv_handle_t *)&peer->timer, NULL);
+}
+
+void peer_free(struct peer *peer)
+{
+    session_destroy(peer->session);
+    envelope_free(peer->envelope);
+}
