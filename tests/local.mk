@@ -1,12 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 EXTRA_DIST += \
+    tests/bench/run \
+    tests/check \
+    tests/demo \
     tests/install-packages \
-    tests/packages \
+    tests/lab/demo.py \
+    tests/lab/device.py \
     tests/lab/lab.py \
     tests/lab/node.py \
+    tests/lab/pcap.py \
     tests/lab/probe.py \
     tests/lab/process.py \
     tests/lab/run \
     tests/lab/scenario.py \
+    tests/lab/scenarios/example.py \
+    tests/lab/scenarios/host.py \
+    tests/lab/scenarios/kernel.py \
+    tests/lab/scenarios/mesh.py \
     tests/lab/scenarios/nat.py \
-    tests/lab/scenarios/teardown.py
+    tests/lab/scenarios/path.py \
+    tests/lab/scenarios/plugin.py \
+    tests/lab/scenarios/shutdown.py \
+    tests/lab/scenarios/teardown.py \
+    tests/lab/scenarios/wire.py \
+    tests/packages \
+    tests/plugins/folder.sh
+
+bench: all
+	PUNCHGUARD_BUILD=$(abs_builddir) $(srcdir)/tests/bench/run
+.PHONY: bench

@@ -311,11 +311,16 @@ def _public_key(process):
     return re.search(r"\b[0-9A-Fa-f]{64}\b", line).group()
 
 
-def find_program(name):
-    """Path of a program of the build (PUNCHGUARD_BUILD, default: the current folder), or None."""
+def program_folders():
+    """Where the build (PUNCHGUARD_BUILD, default: the current folder) leaves its programs."""
     build = os.path.abspath(os.environ.get("PUNCHGUARD_BUILD", "."))
-    for folder in ("", "tests", "broker", "signal-tox", "ice-agent", "wg-setup"):
-        path = os.path.join(build, folder, name)
+    return [build, os.path.join(build, "tests")]
+
+
+def find_program(name):
+    """Path of a program of the build, or None."""
+    for folder in program_folders():
+        path = os.path.join(folder, name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
             return path
     return None

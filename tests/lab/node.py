@@ -66,12 +66,13 @@ class Node:
                                f"{done.stderr.strip()}")
         return done.stdout
 
-    def start(self, argv, name=None):
+    def start(self, argv, name=None, listener=None):
         """Starts a program that runs until the lab ends or it is stopped."""
         self._count += 1
         label = name or os.path.basename(argv[0])
         return Process(f"{self.name}/{label}", ["setpriv", "--pdeathsig", "KILL"] +
-                       self.inside(argv), os.path.join(self.folder, f"{self._count}-{label}"))
+                       self.inside(argv), os.path.join(self.folder, f"{self._count}-{label}"),
+                       listener)
 
     def ip(self, *commands):
         """Carries out commands of ip(8) in one call."""

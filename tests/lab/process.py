@@ -16,16 +16,17 @@ class Process:
     """One started program.
 
     Standard output is read line by line by a thread of its own; each line that is a JSON object
-    becomes an event (a dict, with the time of its arrival as `received`, CLOCK_MONOTONIC seconds).
-    Output and log are kept in `log_path`.out and .err.
+    becomes an event (a dict, with the time of its arrival as `received`, CLOCK_MONOTONIC seconds),
+    given to `listener` too, in that thread. Output and log are kept in `log_path`.out and .err.
     """
 
-    def __init__(self, name, argv, log_path):
+    def __init__(self, name, argv, log_path, listener=None):
         self.name = name
         self.events = []
         self.lines = []
         self._changed = threading.Condition()
         self._ended = False
+        self._listener = listener
         self.out_path = f"{log_path}.out"
         self.err_path = f"{log_path}.err"
         with open(self.err_path, "ab") as log:
@@ -50,6 +51,8 @@ class Process:
                         event["received"] = received
                         self.events.append(event)
                     self._changed.notify_all()
+                if event is not None and self._listener:
+                    self._listener(event)
         with self._changed:
             self._ended = True
             self._changed.notify_all()

@@ -8,12 +8,16 @@ class Skip(Exception):
     """The scenario can't run here; the message says why."""
 
 
-def scenario(timeout=60, name=None):
-    """Registers a function as GROUP/NAME. It returns what it measured as text, or None."""
+def scenario(timeout=60, name=None, unasked=True):
+    """Registers a function as GROUP/NAME. It returns what it measured as text, or None.
+
+    With `unasked` false it runs only where it is named.
+    """
     def register(function):
         group = function.__module__.rpartition(".")[2].replace("_", "-")
         label = f"{group}/{name or function.__name__.replace('_', '-')}"
         function.scenario_timeout = timeout
+        function.scenario_unasked = unasked
         SCENARIOS[label] = function
         return function
     return register
