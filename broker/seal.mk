@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What seals messages between peers, apart from the broker's event loop.
+noinst_LIBRARIES += broker/libseal.a
+broker_libseal_a_SOURCES = \
+	broker/bucket.h \
+	broker/envelope.c broker/envelope.h \
+	broker/keyring.c broker/keyring.h \
+	broker/noise.c broker/noise.h \
+	broker/window.c broker/window.h
+broker_libseal_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+
+SEAL_LIBS = broker/libseal.a $(PROTOCOL_LIBS)
+
+if HAVE_CMOCKA
+SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope
+check_PROGRAMS += $(SEAL_TESTS)
+TESTS += $(SEAL_TESTS)
+endif
+EXTRA_DIST += tests/data/noise-vectors.json
+
+tests_unit_test_noise_SOURCES = tests/unit/test_noise.c
+tests_unit_test_noise_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_noise_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_window_SOURCES = tests/unit/test_window.c
+tests_unit_test_window_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_window_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_envelope_SOURCES = tests/unit/test_envelope.c
+tests_unit_test_envelope_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_envelope_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
