@@ -16,7 +16,7 @@ def only_stun_wireguard_and_probes_on_the_punched_port(folder):
         alice, bob = join_pair(lab, "eim/eim")
         path = os.path.join(lab.folder, "internet.pcap")
         capture = lab.internet.node.start(
-            ["sh", "-c", f"exec tcpdump -Z root -U -i world -w {path} udp 2>&1"], "tcpdump")
+            ["sh", "-c", f"exec tcpdump -Z root --immediate-mode -U -i world -w {path} udp 2>&1"], "tcpdump")
         capture.await_line(lambda line: "listening on" in line, 10, "word that it listens")
         connect(alice, bob)
         direct = alice.await_direct(bob), bob.await_direct(alice)
