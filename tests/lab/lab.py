@@ -289,16 +289,9 @@ class Lab:
 
 
 def _start_stun_server(node, addresses):
-    server = find_program("stun-server")
-    if server:
-        process = node.start([server] + [f"--listen={_bracket(a)}:{STUN_PORT}" for a in addresses])
-        process.await_line(lambda line: True, 5, "word that it listens")
-        return
-    log = os.path.join(node.folder, "coturn.log")
-    argv = [shutil.which("turnserver") or "turnserver", "-n", "--stun-only", "--no-tls",
-            "--no-dtls", "--no-cli", "--pidfile=", f"--log-file={log}", "--simple-log",
-            f"--listening-port={STUN_PORT}"]
-    node.start(argv + [f"--listening-ip={address}" for address in addresses])
+    listen = [f"--listen={_bracket(address)}:{STUN_PORT}" for address in addresses]
+    process = node.start([program("stun-server")] + listen)
+    process.await_line(lambda line: True, 5, "word that it listens")
 
 
 def _bracket(address):
