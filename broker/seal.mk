@@ -4,6 +4,7 @@ noinst_LIBRARIES += broker/libseal.a
 broker_libseal_a_SOURCES = \
 	broker/bucket.h \
 	broker/envelope.c broker/envelope.h \
+	broker/identity.c broker/identity.h \
 	broker/keyring.c broker/keyring.h \
 	broker/noise.c broker/noise.h \
 	broker/window.c broker/window.h
@@ -12,7 +13,8 @@ broker_libseal_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 SEAL_LIBS = broker/libseal.a $(PROTOCOL_LIBS)
 
 if HAVE_CMOCKA
-SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope
+SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope \
+	tests/unit/test_identity
 check_PROGRAMS += $(SEAL_TESTS)
 TESTS += $(SEAL_TESTS)
 endif
@@ -27,3 +29,6 @@ tests_unit_test_window_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_envelope_SOURCES = tests/unit/test_envelope.c
 tests_unit_test_envelope_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_envelope_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_identity_SOURCES = tests/unit/test_identity.c
+tests_unit_test_identity_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_identity_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
