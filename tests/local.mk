@@ -32,3 +32,5 @@ TESTS += tests/layering
 bench: all
 	PUNCHGUARD_BUILD=$(abs_builddir) $(srcdir)/tests/bench/run
 .PHONY: bench
+
+include tests/vm.mk

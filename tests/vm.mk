@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+dist_check_SCRIPTS += tests/check-layering
+TESTS += tests/check-layering
+EXTRA_DIST += \
+    tests/vm/guest-init \
+    tests/vm/host.py \
+    tests/vm/initramfs-init \
+    tests/vm/initramfs.py \
+    tests/vm/kernel.py \
+    tests/vm/run
