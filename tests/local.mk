@@ -23,11 +23,8 @@ EXTRA_DIST += \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/teardown.py \
     tests/lab/scenarios/wire.py \
-    tests/layering \
     tests/packages \
     tests/plugins/folder.sh
-
-TESTS += tests/layering
 
 bench: all
 	PUNCHGUARD_BUILD=$(abs_builddir) $(srcdir)/tests/bench/run
