@@ -2,6 +2,7 @@
 dist_check_SCRIPTS += tests/check-layering
 TESTS += tests/check-layering
 EXTRA_DIST += \
+    tests/cleanroom \
     tests/vm/guest-init \
     tests/vm/host.py \
     tests/vm/initramfs-init \
