@@ -26,6 +26,11 @@ EXTRA_DIST += \
     tests/packages \
     tests/plugins/folder.sh
 
+noinst_PROGRAMS += tests/tox-node
+tests_tox_node_SOURCES = tests/tox-node.c
+tests_tox_node_CFLAGS = $(AM_CFLAGS) $(TOX_CFLAGS) $(SODIUM_CFLAGS)
+tests_tox_node_LDADD = $(TOX_LIBS) $(SODIUM_LIBS)
+
 bench: all
 	PUNCHGUARD_BUILD=$(abs_builddir) $(srcdir)/tests/bench/run
 .PHONY: bench
