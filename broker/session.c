@@ -14,6 +14,11 @@ static const int64_t retry_ms[] = {5000, 10000, 30000, 60000, 120000, 300000};
 
 /* A first handshake that has not come by then, in ms, was lost, and WireGuard itself would only try again
  * after its REKEY_TIMEOUT of 5 s: the peer is set anew. The two sides must not do it at the same moment. */
+/* With a path to lose, a side moves only when the other's port is open too. Its word of that may be lost: then it
+ * moves after this, in ms. */
+#define USE_OFFERER_MS  1000
+#define USE_ANSWERER_MS 2000
+
 #define REPROVOKE_OFFERER_MS  1000
 #define REPROVOKE_ANSWERER_MS 2300
 
@@ -34,9 +39,10 @@ struct slot {
     char *candidates[SESSION_CANDIDATES]; /* ours */
     size_t candidate_count, remote_candidate_count;
     bool done;
+    bool peer_usable; /* the peer said that its port is open */
     bool local_srflx, remote_srflx;
     bool lost; /* the agent's probes go unanswered */
-    int64_t started, resend_at;
+    int64_t started, resend_at, use_at;
     struct endpoint base, remote;
     int64_t rtt_ms;
 };
@@ -47,9 +53,10 @@ struct session {
     struct slot slots[SESSION_SLOTS];
     int active, trial, left; /* slots, or NONE */
     bool confirmed;          /* WireGuard traffic came since the move to `active` */
-    int64_t moved_at, moved_rx, moved_handshake;
+    bool baseline_due;       /* the next status is what a confirmation is measured against */
+    int64_t moved_at, baseline_rx, baseline_handshake;
     int64_t reprovoke_at;
-    int64_t rx_bytes, latest_handshake;
+    int64_t latest_handshake;
     unsigned failures;
     int64_t retry_at, want_at;
     int64_t starts[SESSION_RATE];
@@ -278,7 +285,7 @@ static void trial_name(struct session *s, const char *id)
     copy(slot->id, sizeof slot->id, id);
     slot->phase = PHASE_NEGOTIATING;
     slot->started = s->now;
-    slot->resend_at = NEVER;
+    slot->resend_at = slot->use_at = NEVER;
     s->starts[s->start_next] = s->now;
     s->start_next = (s->start_next + 1) % SESSION_RATE;
 }
@@ -384,8 +391,6 @@ static void path_take(struct session *s, int index)
     s->active = index;
     s->confirmed = false;
     s->moved_at = s->now;
-    s->moved_rx = s->rx_bytes;
-    s->moved_handshake = s->latest_handshake;
     s->reprovoke_at =
         s->latest_handshake > 0
             ? NEVER
@@ -393,11 +398,29 @@ static void path_take(struct session *s, int index)
     wg_path(s, slot);
 }
 
+/* What a confirmation is measured against. The offerer counts from its move. The other counts from when its
+ * port is open, for the offerer's first packet may come before it moves itself. */
+static void wg_baseline(struct session *s)
+{
+    s->baseline_due = true;
+    action(s, SESSION_WG, NONE, MESSAGE_status);
+}
+
+static void send_path(struct session *s, struct slot *slot)
+{
+    struct message *m = action(s, SESSION_SEND, NONE, MESSAGE_path);
+
+    m->path.session = slot->id;
+    m->path.kind = "direct";
+}
+
 static void path_move(struct session *s, int index)
 {
     int before = s->active;
 
     s->trial = NONE;
+    if (s->offerer)
+        wg_baseline(s);
     if (before != NONE) {
         s->left = before;
         s->slots[before].phase = PHASE_LEFT;
@@ -406,12 +429,8 @@ static void path_move(struct session *s, int index)
     s->failures = 0;
     s->retry_at = s->want_at = NEVER;
     notify_path(s, NULL);
-    if (s->offerer) {
-        struct message *m = action(s, SESSION_SEND, NONE, MESSAGE_path);
-
-        m->path.session = s->slots[index].id;
-        m->path.kind = "direct";
-    }
+    if (s->offerer)
+        send_path(s, &s->slots[index]);
 }
 
 static void path_confirm(struct session *s)
@@ -483,11 +502,19 @@ static void agent_candidate(struct session *s, struct slot *slot,
     slot->candidate_count++;
 }
 
-/* The offerer moves first. The other follows its word, unless it has nothing to lose. */
+/* The offerer moves first, when the other's port is open too; the other follows its word. A side that has
+ * nothing to lose moves at once. */
 static void trial_use(struct session *s)
 {
-    s->slots[s->trial].phase = PHASE_USABLE;
-    if (s->offerer || needs_path(s))
+    struct slot *slot = &s->slots[s->trial];
+
+    slot->phase = PHASE_USABLE;
+    slot->use_at = s->now + (s->offerer ? USE_OFFERER_MS : USE_ANSWERER_MS);
+    if (!s->offerer) {
+        wg_baseline(s);
+        send_path(s, slot);
+    }
+    if (s->active == NONE || (s->offerer && slot->peer_usable))
         path_move(s, s->trial);
 }
 
@@ -656,7 +683,14 @@ static void on_answer(struct session *s, const struct message_answer *answer)
 
     if (!s->offerer || slot == NULL)
         return;
-    agent_take_description(s, slot, answer->ufrag, answer->pwd);
+    if (slot->remote_ufrag[0] == '\0') {
+        agent_take_description(s, slot, answer->ufrag, answer->pwd);
+    } else if (strcmp(slot->remote_ufrag, answer->ufrag) != 0 &&
+               slot->phase == PHASE_NEGOTIATING) {
+        /* The other broker restarted: the agent that ours talks to is gone. */
+        slot_close(s, slot_index(s, slot));
+        negotiate_now(s);
+    }
 }
 
 static void on_candidate(struct session *s, const struct message *message)
@@ -705,8 +739,10 @@ static void on_path(struct session *s, const struct message_path *path)
 {
     struct slot *slot = slot_named(s, path->session);
 
-    if (!s->offerer && slot != NULL && slot_index(s, slot) == s->trial &&
-        slot->phase == PHASE_USABLE && strcmp(path->kind, "direct") == 0)
+    if (slot == NULL || strcmp(path->kind, "direct") != 0)
+        return;
+    slot->peer_usable = true;
+    if (slot_index(s, slot) == s->trial && slot->phase == PHASE_USABLE)
         path_move(s, s->trial);
 }
 
@@ -787,7 +823,11 @@ static void on_wg_status(struct session *s, const struct message_peer_status *st
 {
     bool first = status->latest_handshake > s->latest_handshake;
 
-    s->rx_bytes = status->rx_bytes;
+    if (s->baseline_due) {
+        s->baseline_rx = status->rx_bytes;
+        s->baseline_handshake = s->latest_handshake;
+        s->baseline_due = false;
+    }
     s->latest_handshake = status->latest_handshake;
     if (first) {
         struct message *m = action(s, SESSION_NOTIFY, NONE, MESSAGE_event_handshake);
@@ -802,7 +842,7 @@ static void on_wg_status(struct session *s, const struct message_peer_status *st
         return;
     if (!endpoint_equal(&status->endpoint, &s->slots[s->active].remote))
         return;
-    if (status->latest_handshake > s->moved_handshake || status->rx_bytes > s->moved_rx)
+    if (status->latest_handshake > s->baseline_handshake || status->rx_bytes > s->baseline_rx)
         path_confirm(s);
 }
 
@@ -841,6 +881,9 @@ static void tick_trial(struct session *s)
     if (slot->phase == PHASE_PREPARED) {
         if (s->now - slot->started >= SESSION_PREPARED_MS)
             slot_close(s, s->trial);
+    } else if (slot->phase == PHASE_USABLE) {
+        if (s->now >= slot->use_at && s->wg_ready)
+            path_move(s, s->trial);
     } else if (s->now - slot->started >= SESSION_ATTEMPT_MS) {
         trial_fail(s, failure_reason(slot));
     } else if (s->offerer && s->now >= slot->resend_at) {
@@ -919,6 +962,8 @@ int64_t session_deadline(const struct session *s)
 
         if (slot->phase == PHASE_PREPARED) {
             at = earlier(at, slot->started + SESSION_PREPARED_MS);
+        } else if (slot->phase == PHASE_USABLE) {
+            at = earlier(at, s->wg_ready ? slot->use_at : NEVER);
         } else {
             at = earlier(at, slot->started + SESSION_ATTEMPT_MS);
             if (s->offerer)

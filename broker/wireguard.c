@@ -259,6 +259,10 @@ void wireguard_send(struct broker *broker, const struct peer *peer, struct messa
         m->path_set.ref = ref;
         m->path_set.peer = name;
         break;
+    case MESSAGE_status:
+        m->status.ref = broker->wg.status_ref = ref;
+        broker->wg.asked = true;
+        break;
     default:
         return;
     }

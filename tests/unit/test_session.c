@@ -1,0 +1,940 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The session machine, with a clock of the test's own: each race by name, and random histories of two
+ * machines joined by a bad transport.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "broker/session.h"
+
+#define STEP_MS   50
+#define FLIGHT    512
+#define KEY_A     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define KEY_B     "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+
+/* What stands for an ice-agent: it describes itself at once, and selects a pair when both agents know each
+ * other's description. */
+struct fake_agent {
+    bool runs, selected, told, lost;
+    int64_t alive; /* when its probes were last answered */
+    unsigned generation;
+    char remote[64];
+};
+
+struct side {
+    struct session *session;
+    struct session_actions actions;
+    struct fake_agent agents[SESSION_SLOTS];
+    bool wg_ready;
+    char wg_peer[64];
+    struct endpoint ports[8];
+    struct endpoint path_base, path_remote;
+    bool path;
+    int64_t handshake, rx, next_status;
+    unsigned sends, starts, moves;
+    char last_reason[400];
+};
+
+struct flight {
+    int to;
+    int64_t at;
+    char *line;
+};
+
+struct world {
+    struct side sides[2]; /* 0 is the offerer */
+    struct flight flights[FLIGHT];
+    size_t flying;
+    int64_t now;
+    uint64_t seed;
+    unsigned generation;
+    unsigned drop, twice, late; /* percent */
+    bool blocked;               /* no pair ever works */
+};
+
+static uint64_t draw(struct world *w)
+{
+    w->seed ^= w->seed << 13;
+    w->seed ^= w->seed >> 7;
+    w->seed ^= w->seed << 17;
+    return w->seed;
+}
+
+static bool chance(struct world *w, unsigned percent)
+{
+    return draw(w) % 100 < percent;
+}
+
+static void ufrag_of(const struct world *w, int side, int slot, char out[64])
+{
+    snprintf(out, 64, "ufrag%d-%u", side, w->sides[side].agents[slot].generation);
+}
+
+static struct endpoint base_of(int side, unsigned generation)
+{
+    struct endpoint e;
+    char address[32];
+
+    snprintf(address, sizeof address, "192.0.2.%d", side + 1);
+    endpoint_set(&e, address, (uint16_t)(1024 + generation % 60000));
+    return e;
+}
+
+static void fly(struct world *w, int to, const struct message *m, int64_t delay)
+{
+    struct error err;
+    size_t length;
+    char *line = message_encode(m, &length, &err);
+
+    if (line == NULL)
+        fail_msg("%s", err.message);
+    if (w->flying == FLIGHT) {
+        free(line);
+        return;
+    }
+    line[length - 1] = '\0';
+    w->flights[w->flying++] = (struct flight){.to = to, .at = w->now + delay, .line = line};
+}
+
+static void send_message(struct world *w, int from, const struct message *m)
+{
+    w->sides[from].sends++;
+    if (!chance(w, w->drop))
+        fly(w, 1 - from, m, chance(w, w->late) ? (int64_t)(draw(w) % 3000) : 20);
+    if (chance(w, w->twice))
+        fly(w, 1 - from, m, (int64_t)(draw(w) % 3000));
+}
+
+static bool port_is_open(const struct side *side, const struct endpoint *base)
+{
+    for (size_t i = 0; i < 8; i++)
+        if (endpoint_equal(&side->ports[i], base))
+            return true;
+    return false;
+}
+
+static void set_port(struct side *side, const struct endpoint *from, const struct endpoint *to)
+{
+    for (size_t i = 0; i < 8; i++) {
+        if (endpoint_equal(&side->ports[i], from)) {
+            side->ports[i] = *to;
+            return;
+        }
+    }
+}
+
+static void wg_message(struct side *side, const struct message *m)
+{
+    static const struct endpoint nothing;
+
+    if (!side->wg_ready)
+        return;
+    switch (m->type) {
+    case MESSAGE_peer_set:
+        snprintf(side->wg_peer, sizeof side->wg_peer, "%s", m->peer_set.wg_public_key);
+        break;
+    case MESSAGE_wg_peer_remove:
+        side->wg_peer[0] = '\0';
+        side->path = false;
+        break;
+    case MESSAGE_port_open:
+        if (!port_is_open(side, &m->port_open.base))
+            set_port(side, &nothing, &m->port_open.base);
+        break;
+    case MESSAGE_port_close:
+        set_port(side, &m->port_close.base, &nothing);
+        break;
+    case MESSAGE_path_set:
+        side->path = strcmp(m->path_set.kind, "direct") == 0;
+        side->path_base = m->path_set.base;
+        side->path_remote = m->path_set.remote;
+        side->moves += side->path;
+        break;
+    case MESSAGE_status:
+        side->next_status = 0;
+        break;
+    default:
+        break;
+    }
+}
+
+static void handle(struct world *w, int index, enum session_event_type type, int slot,
+                   const struct message *message);
+
+static void carry_out(struct world *w, int index, const struct session_action *action)
+{
+    struct side *side = &w->sides[index];
+
+    switch (action->type) {
+    case SESSION_SEND:
+        send_message(w, index, &action->message);
+        break;
+    case SESSION_AGENT_START:
+        side->starts++;
+        assert_false(side->agents[action->slot].runs);
+        side->agents[action->slot] =
+            (struct fake_agent){.runs = true, .generation = ++w->generation};
+        break;
+    case SESSION_AGENT_INPUT:
+        if (action->message.type == MESSAGE_description)
+            snprintf(side->agents[action->slot].remote, 64, "%s",
+                     action->message.description.ufrag);
+        break;
+    case SESSION_AGENT_STOP:
+        side->agents[action->slot].runs = false;
+        break;
+    case SESSION_WG:
+        wg_message(side, &action->message);
+        break;
+    case SESSION_NOTIFY:
+        if (action->message.type == MESSAGE_event_path && action->message.event_path.reason)
+            snprintf(side->last_reason, sizeof side->last_reason, "%s",
+                     action->message.event_path.reason);
+        break;
+    }
+}
+
+static void handle(struct world *w, int index, enum session_event_type type, int slot,
+                   const struct message *message)
+{
+    struct side *side = &w->sides[index];
+    struct session_event event = {
+        .type = type, .slot = slot, .message = message, .now = w->now, .random = draw(w)};
+
+    session_handle(side->session, &event, &side->actions);
+    assert_true(side->actions.count < SESSION_ACTIONS_MAX);
+    for (size_t i = 0; i < side->actions.count; i++)
+        carry_out(w, index, &side->actions.items[i]);
+}
+
+static void agent_tell(struct world *w, int index, int slot, enum message_type type)
+{
+    struct message m;
+    char ufrag[64], pwd[] = "passwordpasswordpassword";
+    char candidate[] = "candidate:1 1 UDP 1 192.0.2.1 1 typ srflx raddr 0.0.0.0 rport 0";
+
+    ufrag_of(w, index, slot, ufrag);
+    message_init(&m, type);
+    if (type == MESSAGE_description) {
+        m.description.ufrag = ufrag;
+        m.description.pwd = pwd;
+    } else if (type == MESSAGE_candidate) {
+        m.candidate.ufrag = ufrag;
+        m.candidate.candidate = candidate;
+    } else {
+        m.candidates_done.ufrag = ufrag;
+    }
+    handle(w, index, SESSION_AGENT, slot, &m);
+}
+
+static void agent_state(struct world *w, int index, int slot, const char *state)
+{
+    struct message m;
+
+    message_init(&m, MESSAGE_state);
+    m.state.state = (char *)(uintptr_t)state;
+    handle(w, index, SESSION_AGENT, slot, &m);
+}
+
+static bool agents_match(const struct world *w, int slot, int other)
+{
+    char mine[64], theirs[64];
+
+    ufrag_of(w, 0, slot, mine);
+    ufrag_of(w, 1, other, theirs);
+    return w->sides[0].agents[slot].runs && w->sides[1].agents[other].runs &&
+           strcmp(w->sides[0].agents[slot].remote, theirs) == 0 &&
+           strcmp(w->sides[1].agents[other].remote, mine) == 0;
+}
+
+static void select_pair(struct world *w, int index, int slot, int other)
+{
+    struct fake_agent *agent = &w->sides[index].agents[slot];
+    char kind[] = "direct";
+    struct message m;
+
+    if (agent->selected)
+        return;
+    agent->selected = true;
+    agent->alive = w->now;
+    message_init(&m, MESSAGE_selected);
+    m.selected.kind = kind;
+    m.selected.base = base_of(index, agent->generation);
+    m.selected.remote = base_of(1 - index, w->sides[1 - index].agents[other].generation);
+    m.selected.rtt_ms = 10;
+    handle(w, index, SESSION_AGENT, slot, &m);
+}
+
+static bool answered(const struct world *w, int side, int slot)
+{
+    for (int other = 0; other < SESSION_SLOTS; other++)
+        if (!w->blocked && (side == 0 ? agents_match(w, slot, other) : agents_match(w, other, slot)))
+            return true;
+    return false;
+}
+
+static void agent_state(struct world *w, int index, int slot, const char *state);
+
+/* Probes that go unanswered are told after 3.2 s, as an ice-agent's are. */
+static void run_probes(struct world *w, int side, int slot)
+{
+    struct fake_agent *agent = &w->sides[side].agents[slot];
+
+    if (!agent->runs || !agent->selected)
+        return;
+    if (answered(w, side, slot)) {
+        agent->alive = w->now;
+        if (agent->lost)
+            agent_state(w, side, slot, "connected");
+        agent->lost = false;
+    } else if (!agent->lost && w->now - agent->alive > 3200) {
+        agent->lost = true;
+        agent_state(w, side, slot, "lost");
+    }
+}
+
+static void run_agents(struct world *w)
+{
+    for (int side = 0; side < 2; side++) {
+        for (int slot = 0; slot < SESSION_SLOTS; slot++) {
+            struct fake_agent *agent = &w->sides[side].agents[slot];
+
+            if (!agent->runs || agent->told)
+                continue;
+            agent->told = true;
+            agent_tell(w, side, slot, MESSAGE_description);
+            agent_tell(w, side, slot, MESSAGE_candidate);
+            agent_tell(w, side, slot, MESSAGE_candidates_done);
+        }
+    }
+    for (int a = 0; a < SESSION_SLOTS; a++)
+        for (int b = 0; b < SESSION_SLOTS; b++)
+            if (!w->blocked && agents_match(w, a, b)) {
+                select_pair(w, 0, a, b);
+                if (agents_match(w, a, b))
+                    select_pair(w, 1, b, a);
+            }
+    for (int slot = 0; slot < 2 * SESSION_SLOTS; slot++)
+        run_probes(w, slot / SESSION_SLOTS, slot % SESSION_SLOTS);
+}
+
+/* Whether what `from` sends to its WireGuard endpoint reaches the other's WireGuard. */
+static bool reaches(const struct world *w, int from)
+{
+    const struct side *a = &w->sides[from], *b = &w->sides[1 - from];
+
+    return a->wg_ready && b->wg_ready && a->path && a->wg_peer[0] && b->wg_peer[0] &&
+           port_is_open(b, &a->path_remote);
+}
+
+static bool tunnel_works(const struct world *w)
+{
+    const struct side *a = &w->sides[0], *b = &w->sides[1];
+
+    return reaches(w, 0) && reaches(w, 1) && endpoint_equal(&a->path_remote, &b->path_base) &&
+           endpoint_equal(&b->path_remote, &a->path_base);
+}
+
+static void run_wireguard(struct world *w, int index)
+{
+    struct side *side = &w->sides[index];
+    struct message m;
+    char peer[] = "x";
+
+    if (reaches(w, 0) && reaches(w, 1)) {
+        side->rx += 100;
+        if (side->handshake == 0)
+            side->handshake = w->now;
+    }
+    if (!side->wg_ready || (w->now < side->next_status && !session_wants_status(side->session)))
+        return;
+    side->next_status = w->now + 5000;
+    message_init(&m, MESSAGE_peer_status);
+    m.peer_status.peer = peer;
+    m.peer_status.latest_handshake = side->handshake;
+    m.peer_status.rx_bytes = side->rx;
+    m.peer_status.tx_bytes = 0;
+    m.peer_status.endpoint = side->path_remote;
+    handle(w, index, SESSION_WG_STATUS, 0, &m);
+}
+
+static void deliver(struct world *w)
+{
+    for (size_t i = 0; i < w->flying;) {
+        struct flight flight = w->flights[i];
+        struct message m;
+        struct error err;
+
+        if (flight.at > w->now) {
+            i++;
+            continue;
+        }
+        w->flights[i] = w->flights[--w->flying];
+        if (message_decode(flight.line, strlen(flight.line), ROLE_PEER, FROM_HELPER, &m, NULL,
+                           &err) < 0)
+            fail_msg("%s", err.message);
+        handle(w, flight.to, SESSION_MESSAGE, 0, &m);
+        message_clear(&m);
+        free(flight.line);
+        i = 0;
+    }
+}
+
+static void step(struct world *w)
+{
+    w->now += STEP_MS;
+    deliver(w);
+    run_agents(w);
+    for (int side = 0; side < 2; side++) {
+        run_wireguard(w, side);
+        if (session_deadline(w->sides[side].session) <= w->now) {
+            handle(w, side, SESSION_TICK, 0, NULL);
+            assert_true(session_deadline(w->sides[side].session) > w->now);
+        }
+    }
+}
+
+static void steps(struct world *w, int64_t ms)
+{
+    for (int64_t end = w->now + ms; w->now < end;)
+        step(w);
+}
+
+/* Steps until the tunnel works. The time that it took in ms, or -1 where `ms` were not enough. */
+static int64_t until_tunnel(struct world *w, int64_t ms)
+{
+    int64_t start = w->now;
+
+    while (w->now - start < ms) {
+        step(w);
+        if (tunnel_works(w))
+            return w->now - start;
+    }
+    return -1;
+}
+
+static void hello(struct world *w, int index)
+{
+    char key_a[] = KEY_A, key_b[] = KEY_B;
+    struct message m;
+
+    message_init(&m, MESSAGE_peer_hello);
+    m.peer_hello.protocol = 1;
+    m.peer_hello.wg_public_key = index == 0 ? key_b : key_a;
+    handle(w, index, SESSION_HELLO, 0, &m);
+}
+
+static void wg_up(struct world *w, int index)
+{
+    struct side *side = &w->sides[index];
+
+    side->wg_ready = true;
+    handle(w, index, SESSION_WG_READY, 0, NULL);
+}
+
+static void wg_crash(struct world *w, int index)
+{
+    w->sides[index].wg_ready = false;
+    handle(w, index, SESSION_WG_DOWN, 0, NULL);
+}
+
+static void meet(struct world *w)
+{
+    for (int i = 0; i < 2; i++)
+        handle(w, i, SESSION_ONLINE, 0, NULL);
+    for (int i = 0; i < 2; i++)
+        hello(w, i);
+}
+
+static void world_open(struct world *w, uint64_t seed)
+{
+    memset(w, 0, sizeof *w);
+    w->seed = seed * 0x9E3779B97F4A7C15u + 1;
+    w->now = 1000000;
+    for (int i = 0; i < 2; i++) {
+        w->sides[i].session = session_new(i == 0);
+        assert_non_null(w->sides[i].session);
+    }
+}
+
+static void world_close(struct world *w)
+{
+    while (w->flying > 0)
+        free(w->flights[--w->flying].line);
+    for (int i = 0; i < 2; i++)
+        session_destroy(w->sides[i].session);
+}
+
+static void world_up(struct world *w, uint64_t seed)
+{
+    world_open(w, seed);
+    wg_up(w, 0);
+    wg_up(w, 1);
+    meet(w);
+    assert_true(until_tunnel(w, 1000) >= 0);
+    steps(w, 1000);
+}
+
+/* A new broker on this side: it knows nothing; its WireGuard stands. */
+static void restart(struct world *w, int index)
+{
+    struct side *side = &w->sides[index];
+
+    session_destroy(side->session);
+    side->session = session_new(index == 0);
+    for (int slot = 0; slot < SESSION_SLOTS; slot++)
+        side->agents[slot].runs = false;
+    handle(w, index, SESSION_WG_READY, 0, NULL);
+    handle(w, index, SESSION_ONLINE, 0, NULL);
+    for (int i = 0; i < 2; i++)
+        hello(w, i);
+}
+
+static int active_slot(const struct world *w, int index)
+{
+    const struct side *side = &w->sides[index];
+
+    for (int slot = 0; slot < SESSION_SLOTS; slot++) {
+        struct endpoint base = base_of(index, side->agents[slot].generation);
+
+        if (side->agents[slot].runs && endpoint_equal(&base, &side->path_base))
+            return slot;
+    }
+    return -1;
+}
+
+/* Tests */
+
+static void both_present_gives_a_tunnel_within_half_a_second(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 1);
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    meet(&w);
+    assert_in_range(until_tunnel(&w, 1000), 0, 500);
+    steps(&w, 20000);
+    assert_int_equal(w.sides[0].starts, 1);
+    assert_int_equal(w.sides[1].starts, 1);
+    world_close(&w);
+}
+
+static void wireguard_that_comes_last_still_gives_a_tunnel(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        world_open(&w, seed);
+        meet(&w);
+        steps(&w, (int64_t)(seed * 100));
+        wg_up(&w, (int)(seed % 2));
+        steps(&w, 700);
+        wg_up(&w, 1 - (int)(seed % 2));
+        assert_in_range(until_tunnel(&w, 5000), 0, 4000);
+        world_close(&w);
+    }
+}
+
+static void no_negotiation_without_an_authenticated_hello(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 1);
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    handle(&w, 0, SESSION_ONLINE, 0, NULL);
+    handle(&w, 1, SESSION_ONLINE, 0, NULL);
+    steps(&w, 30000);
+    assert_int_equal(w.sides[0].sends, 0);
+    assert_int_equal(w.sides[1].sends, 0);
+    assert_int_equal(w.sides[0].wg_peer[0], '\0');
+    world_close(&w);
+}
+
+static void only_the_offerer_offers(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 1);
+    wg_up(&w, 1);
+    handle(&w, 1, SESSION_ONLINE, 0, NULL);
+    hello(&w, 1);
+    for (int i = 0; i < 200; i++) {
+        w.now += STEP_MS;
+        run_agents(&w);
+        if (session_deadline(w.sides[1].session) <= w.now)
+            handle(&w, 1, SESSION_TICK, 0, NULL);
+    }
+    for (size_t i = 0; i < w.flying; i++)
+        assert_non_null(strstr(w.flights[i].line, "want-session"));
+    assert_true(w.flying > 0);
+    world_close(&w);
+}
+
+static void messages_of_other_sessions_are_dropped(void **state)
+{
+    struct world w;
+    struct message m;
+    char id[] = "00000000000000ff", ufrag[] = "evil", pwd[] = "passwordpasswordpassword";
+    char candidate[] = "candidate:1 1 UDP 1 192.0.2.9 9 typ host";
+
+    (void)state;
+    world_up(&w, 1);
+    message_init(&m, MESSAGE_answer);
+    m.answer.session = id;
+    m.answer.ufrag = ufrag;
+    m.answer.pwd = pwd;
+    handle(&w, 0, SESSION_MESSAGE, 0, &m);
+    assert_int_equal(w.sides[0].actions.count, 0);
+    message_init(&m, MESSAGE_peer_candidate);
+    m.peer_candidate.session = id;
+    m.peer_candidate.ufrag = ufrag;
+    m.peer_candidate.candidate = candidate;
+    handle(&w, 1, SESSION_MESSAGE, 0, &m);
+    assert_int_equal(w.sides[1].actions.count, 0);
+    message_init(&m, MESSAGE_offer);
+    m.offer.session = id;
+    m.offer.ufrag = ufrag;
+    m.offer.pwd = pwd;
+    handle(&w, 0, SESSION_MESSAGE, 0, &m);
+    assert_int_equal(w.sides[0].actions.count, 0);
+    world_close(&w);
+}
+
+static void a_doubled_offer_changes_nothing(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 3);
+    w.twice = 100;
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    meet(&w);
+    assert_true(until_tunnel(&w, 1000) >= 0);
+    steps(&w, 10000);
+    assert_true(tunnel_works(&w));
+    assert_int_equal(w.sides[1].starts, 1);
+    assert_int_equal(w.sides[1].moves, 1);
+    world_close(&w);
+}
+
+static void lost_probes_make_a_new_path_before_the_old_is_left(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (int index = 0; index < 2; index++) {
+        world_up(&w, 7);
+        agent_state(&w, index, active_slot(&w, index), "lost");
+        for (int i = 0; i < 100; i++) {
+            step(&w);
+            assert_true(reaches(&w, 0) && reaches(&w, 1));
+        }
+        assert_true(tunnel_works(&w));
+        assert_int_equal(w.sides[0].moves, 2);
+        assert_int_equal(w.sides[1].moves, 2);
+        world_close(&w);
+    }
+}
+
+static void an_agent_that_dies_costs_no_packet(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (int index = 0; index < 2; index++) {
+        int slot;
+
+        world_up(&w, 5);
+        slot = active_slot(&w, index);
+        w.sides[index].agents[slot].runs = false;
+        handle(&w, index, SESSION_AGENT_DOWN, slot, NULL);
+        for (int i = 0; i < 200; i++) {
+            step(&w);
+            assert_true(reaches(&w, 0) && reaches(&w, 1));
+        }
+        assert_true(active_slot(&w, index) >= 0);
+        world_close(&w);
+    }
+}
+
+static void a_wg_setup_that_comes_back_is_told_everything_again(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (int index = 0; index < 2; index++) {
+        struct side *side = &w.sides[index];
+
+        world_up(&w, 9);
+        wg_crash(&w, index);
+        steps(&w, 500);
+        memset(side->ports, 0, sizeof side->ports);
+        side->path = false;
+        side->wg_peer[0] = '\0';
+        wg_up(&w, index);
+        assert_true(tunnel_works(&w));
+        world_close(&w);
+    }
+}
+
+static void a_restarted_broker_gets_a_session_again(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (int index = 0; index < 2; index++) {
+        world_up(&w, 11);
+        restart(&w, index);
+        steps(&w, 8000);
+        assert_true(tunnel_works(&w));
+        assert_true(active_slot(&w, 0) >= 0);
+        assert_true(active_slot(&w, 1) >= 0);
+        world_close(&w);
+    }
+}
+
+static void both_restart_at_the_same_moment(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        world_up(&w, seed);
+        restart(&w, 0);
+        restart(&w, 1);
+        steps(&w, 5000);
+        assert_true(tunnel_works(&w));
+        world_close(&w);
+    }
+}
+
+static void no_pair_is_told_as_unreachable_within_15_seconds_with_a_reason(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 1);
+    w.blocked = true;
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    meet(&w);
+    steps(&w, 15000);
+    assert_non_null(strstr(w.sides[0].last_reason, "symmetric"));
+    assert_non_null(strstr(w.sides[1].last_reason, "symmetric"));
+    world_close(&w);
+}
+
+static void failures_back_off_but_never_end(void **state)
+{
+    struct world w;
+    unsigned early, late;
+
+    (void)state;
+    world_open(&w, 1);
+    w.blocked = true;
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    meet(&w);
+    steps(&w, 60000);
+    early = w.sides[0].starts;
+    assert_in_range(early, 2, 6);
+    steps(&w, 3600000);
+    late = w.sides[0].starts - early;
+    assert_in_range(late, 8, 40);
+    w.blocked = false;
+    assert_true(until_tunnel(&w, 400000) >= 0);
+    world_close(&w);
+}
+
+static void a_peer_that_asks_all_the_time_gets_six_a_minute(void **state)
+{
+    struct world w;
+    struct message m;
+
+    (void)state;
+    world_up(&w, 1);
+    message_init(&m, MESSAGE_want_session);
+    for (int i = 0; i < 1200; i++) {
+        handle(&w, 0, SESSION_MESSAGE, 0, &m);
+        step(&w);
+    }
+    assert_in_range(w.sides[0].starts, 2, SESSION_RATE + 1);
+    assert_true(tunnel_works(&w));
+    world_close(&w);
+}
+
+static void a_changed_network_makes_a_new_path(void **state)
+{
+    struct world w;
+
+    (void)state;
+    for (int index = 0; index < 2; index++) {
+        world_up(&w, 13);
+        handle(&w, index, SESSION_NETWORK_CHANGED, 0, NULL);
+        steps(&w, 2000);
+        assert_true(tunnel_works(&w));
+        assert_int_equal(w.sides[0].moves, 2);
+        world_close(&w);
+    }
+}
+
+static void a_move_without_wireguard_traffic_is_undone(void **state)
+{
+    struct world w;
+    struct endpoint before;
+
+    (void)state;
+    world_up(&w, 17);
+    before = w.sides[0].path_base;
+    agent_state(&w, 0, active_slot(&w, 0), "lost");
+    for (int i = 0; i < 40 && endpoint_equal(&w.sides[0].path_base, &before); i++)
+        step(&w);
+    assert_false(endpoint_equal(&w.sides[0].path_base, &before));
+    /* The other side's new port is shut: nothing gets through there. */
+    for (int64_t end = w.now + 4000;
+         w.now < end && !endpoint_equal(&w.sides[0].path_base, &before);) {
+        memset(w.sides[1].ports, 0, sizeof w.sides[1].ports);
+        step(&w);
+    }
+    assert_true(endpoint_equal(&w.sides[0].path_base, &before));
+    world_close(&w);
+}
+
+static void goodbye_ends_the_path_and_its_ports(void **state)
+{
+    struct world w;
+    struct message m;
+
+    (void)state;
+    world_up(&w, 19);
+    message_init(&m, MESSAGE_bye);
+    handle(&w, 0, SESSION_MESSAGE, 0, &m);
+    assert_false(w.sides[0].path);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(w.sides[0].ports[i].port, 0);
+    assert_false(w.sides[0].agents[0].runs || w.sides[0].agents[1].runs);
+    world_close(&w);
+}
+
+/* Faults for a while, then none: both sides must come to the same pair in bounded time. */
+static void fault(struct world *w)
+{
+    int index = (int)(draw(w) % 2), slot = (int)(draw(w) % SESSION_SLOTS);
+    struct side *side = &w->sides[index];
+
+    switch (draw(w) % 12) {
+    case 0:
+        restart(w, index);
+        break;
+    case 1:
+    case 2:
+        if (side->agents[slot].runs) {
+            side->agents[slot].runs = false;
+            handle(w, index, SESSION_AGENT_DOWN, slot, NULL);
+        }
+        break;
+    case 3:
+        if (side->wg_ready)
+            wg_crash(w, index);
+        break;
+    case 4:
+        if (!side->wg_ready)
+            wg_up(w, index);
+        break;
+    case 5:
+        handle(w, index, SESSION_OFFLINE, 0, NULL);
+        break;
+    case 6:
+        handle(w, index, SESSION_ONLINE, 0, NULL);
+        break;
+    case 7:
+        handle(w, index, SESSION_NETWORK_CHANGED, 0, NULL);
+        break;
+    case 8:
+    case 9:
+    case 10:
+        if (side->agents[slot].runs && side->agents[slot].selected) {
+            side->agents[slot].lost = true;
+            agent_state(w, index, slot, "lost");
+        } else if (side->agents[slot].runs) {
+            agent_state(w, index, slot, "failed");
+        }
+        break;
+    default:
+        w->blocked = !w->blocked;
+        break;
+    }
+}
+
+static void random_histories_converge_once_faults_stop(void **state)
+{
+    const char *wanted = getenv("PUNCHGUARD_HISTORIES");
+    unsigned long count = wanted ? strtoul(wanted, NULL, 10) : 1000;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= count; seed++) {
+        struct world w;
+        int64_t took;
+
+        world_open(&w, seed);
+        w.drop = (unsigned)(draw(&w) % 50);
+        w.twice = (unsigned)(draw(&w) % 30);
+        w.late = (unsigned)(draw(&w) % 50);
+        for (int i = 0; i < 40; i++) {
+            fault(&w);
+            steps(&w, (int64_t)(draw(&w) % 2000));
+        }
+        w.drop = w.twice = w.late = 0;
+        w.blocked = false;
+        for (int i = 0; i < 2; i++) {
+            if (!w.sides[i].wg_ready)
+                wg_up(&w, i);
+            handle(&w, i, SESSION_OFFLINE, 0, NULL);
+        }
+        meet(&w);
+        took = until_tunnel(&w, 120000);
+        if (took < 0)
+            fail_msg("history %lu: no tunnel 120 s after the faults ended", (unsigned long)seed);
+        world_close(&w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_present_gives_a_tunnel_within_half_a_second),
+        cmocka_unit_test(wireguard_that_comes_last_still_gives_a_tunnel),
+        cmocka_unit_test(no_negotiation_without_an_authenticated_hello),
+        cmocka_unit_test(only_the_offerer_offers),
+        cmocka_unit_test(messages_of_other_sessions_are_dropped),
+        cmocka_unit_test(a_doubled_offer_changes_nothing),
+        cmocka_unit_test(lost_probes_make_a_new_path_before_the_old_is_left),
+        cmocka_unit_test(an_agent_that_dies_costs_no_packet),
+        cmocka_unit_test(a_wg_setup_that_comes_back_is_told_everything_again),
+        cmocka_unit_test(a_restarted_broker_gets_a_session_again),
+        cmocka_unit_test(both_restart_at_the_same_moment),
+        cmocka_unit_test(no_pair_is_told_as_unreachable_within_15_seconds_with_a_reason),
+        cmocka_unit_test(failures_back_off_but_never_end),
+        cmocka_unit_test(a_peer_that_asks_all_the_time_gets_six_a_minute),
+        cmocka_unit_test(a_changed_network_makes_a_new_path),
+        cmocka_unit_test(a_move_without_wireguard_traffic_is_undone),
+        cmocka_unit_test(goodbye_ends_the_path_and_its_ports),
+        cmocka_unit_test(random_histories_converge_once_faults_stop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
