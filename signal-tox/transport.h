@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One Tox instance: the only user of tox.h. Single threaded; the caller iterates it.
+ */
+#ifndef SIGNAL_TOX_TRANSPORT_H
+#define SIGNAL_TOX_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/error.h"
+#include "signal-tox/options.h"
+
+#define TRANSPORT_ADDRESS_DIGITS 76
+#define TRANSPORT_PEERS_MAX      1024
+/* tox.h: TOX_MAX_FRIEND_REQUEST_LENGTH is 921 bytes; `request` data is shorter. */
+#define TRANSPORT_REQUEST_MAX 900
+/* Strangers' requests handed on in a minute; the rest has no effect. */
+#define TRANSPORT_REQUESTS_A_MINUTE 10
+
+struct transport;
+
+struct transport_events {
+    void (*presence)(void *data, const char *peer, bool online, const char *via);
+    void (*sent)(void *data, int64_t ref);
+    void (*receive)(void *data, const char *peer, const char *text);
+    void (*request)(void *data, const char *address, const char *text);
+    void *data;
+};
+
+/* Reads or makes the identity in the folder, which stays the caller's. `online` false touches no network.
+ * NULL with `err` filled; a save that can't be read whole is never replaced. */
+struct transport *transport_new(int folder, const struct options *options, bool online,
+                                const struct transport_events *events, struct error *err);
+void transport_destroy(struct transport *transport);
+
+/* Our own address, 76 hex digits. */
+void transport_address(const struct transport *transport, char out[TRANSPORT_ADDRESS_DIGITS + 1]);
+
+/* The peer's address is checked: length, digits, checksum. A peer that is there already gets the new address. */
+int transport_peer_add(struct transport *transport, const char *peer, const char *address,
+                       struct error *err);
+int transport_peer_remove(struct transport *transport, const char *peer, struct error *err);
+/* Queues; `sent` follows when the other side has it. */
+int transport_send(struct transport *transport, int64_t ref, const char *peer, const char *text,
+                   struct error *err);
+/* Asks a stranger; not acknowledged. */
+int transport_request(struct transport *transport, const char *address, const char *text,
+                      struct error *err);
+
+/* Lets Tox work; the ms until it wants to be called again. */
+int transport_iterate(struct transport *transport);
+
+#endif
