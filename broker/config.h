@@ -22,9 +22,9 @@ struct config_transport {
 };
 
 struct config_peer {
-    struct grant grant;    /* name, public identity key, allowed_ips */
+    struct grant grant; /* name, public identity key, allowed_ips with their default filled in */
     char id[ID_TEXT_LENGTH + 1];
-    char **addresses;      /* one for each transport, in their order; NULL where there is none */
+    char **addresses; /* one for each transport, in their order; NULL where there is none */
 };
 
 struct config {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What seals messages between peers, apart from the broker's event loop.
+# The configuration, and what seals messages between peers, apart from the broker's event loop.
 noinst_LIBRARIES += broker/libseal.a
 broker_libseal_a_SOURCES = \
 	broker/bucket.h \
@@ -10,11 +10,19 @@ broker_libseal_a_SOURCES = \
 	broker/window.c broker/window.h
 broker_libseal_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 
+noinst_LIBRARIES += broker/libconfig.a
+broker_libconfig_a_SOURCES = \
+	broker/config.c broker/config.h broker/config_read.h \
+	broker/config_ice.c broker/config_peer.c broker/config_transport.c
+broker_libconfig_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+
+# After it on a command line come the libraries of child.mk, in which programs are looked up.
+CONFIG_LIBS = broker/libconfig.a
 SEAL_LIBS = broker/libseal.a $(PROTOCOL_LIBS)
 
 if HAVE_CMOCKA
 SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope \
-	tests/unit/test_identity
+	tests/unit/test_identity tests/unit/test_config
 check_PROGRAMS += $(SEAL_TESTS)
 TESTS += $(SEAL_TESTS)
 endif
@@ -32,3 +40,6 @@ tests_unit_test_envelope_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_identity_SOURCES = tests/unit/test_identity.c
 tests_unit_test_identity_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_identity_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_config_SOURCES = tests/unit/test_config.c
+tests_unit_test_config_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_config_LDADD = $(CONFIG_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
