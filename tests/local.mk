@@ -22,7 +22,9 @@ EXTRA_DIST += \
     tests/lab/scenarios/plugin.py \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/teardown.py \
+    tests/lab/scenarios/wg_setup.py \
     tests/lab/scenarios/wire.py \
+    tests/lab/wg_setup.py \
     tests/packages \
     tests/plugins/folder.sh
 

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The kernel's WireGuard, where there is one: tests/vm runs these in Debian's own kernel."""
 
+import contextlib
+import subprocess
+
 from device import connect, join_pair
 from lab import Lab
 from scenario import Skip, scenario
+from wg_setup import WgSetup, has_kernel_wireguard, interface_index
 
 
 def _connects_in_kernel(folder, impairment=None, most_lost=0):
     with Lab(folder) as lab:
         alice, bob = join_pair(lab, "eim/eim")
-        if not _has_wireguard(alice.host):
+        if not has_kernel_wireguard(alice.host):
             raise Skip("this kernel has no WireGuard; tests/vm has one that does")
         for device in (alice, bob):
             if impairment:
@@ -27,14 +31,6 @@ def _connects_in_kernel(folder, impairment=None, most_lost=0):
     return f"presence to first ping {took:.2f} s, {lost} of {len(pinger.sent)} pings lost"
 
 
-def _has_wireguard(host):
-    try:
-        host.ip("link add probe0 type wireguard", "link delete probe0")
-        return True
-    except RuntimeError:
-        return False
-
-
 @scenario(timeout=240, unasked=False)
 def eim_eim(folder):
     return _connects_in_kernel(folder)
@@ -44,3 +40,42 @@ def eim_eim(folder):
 def eim_eim_with_100_ms_and_2_percent_loss(folder):
     # Twice 2 % on the way there and back: 4 %; the bound is what 50 pings exceed once in 10^4.
     return _connects_in_kernel(folder, ["delay", "100ms", "loss", "2%"], 0.16)
+
+
+@contextlib.contextmanager
+def _without_module():
+    """The kernel's WireGuard is unloaded and can't be loaded inside the with block."""
+    path = "/proc/sys/kernel/modprobe"
+    with open(path, encoding="ascii") as file:
+        loader = file.read()
+    subprocess.run(["modprobe", "--remove", "wireguard"], check=True)
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write("/bin/false")
+        yield
+    finally:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(loader)
+
+
+@scenario(timeout=120, unasked=False)
+def missing_module_falls_back_to_userspace_and_says_so(folder):
+    with Lab(folder) as lab:
+        host = lab.host("alice", lab.home("eim"))
+        if not has_kernel_wireguard(host):
+            raise Skip("this kernel has no WireGuard to take away; tests/vm has one")
+        with _without_module():
+            automatic = WgSetup(host, 1)
+            assert automatic.start().await_ready()["backend"] == "userspace"
+            assert automatic.shut_down() == 0
+            log = automatic.process.log_tail(50)
+            assert "kernel" in log and "userspace" in log, f"not said: {log!r}"
+            kernel_only = WgSetup(host, 1, backend="kernel")
+            error = kernel_only.start().await_error()
+            assert "kernel" in error["message"], error
+            kernel_only.end_input()
+            assert interface_index(host) is None
+        automatic = WgSetup(host, 1)
+        assert automatic.start().await_ready()["backend"] == "kernel"
+        assert automatic.shut_down() == 0
+    return error["message"]

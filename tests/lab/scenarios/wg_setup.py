@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""wg-setup alone, on the back end this machine has: the kernel's in tests/vm, else the userspace one."""
+
+import json
+import signal
+import threading
+import time
+
+from lab import Lab
+from probe import Pinger, receive
+from scenario import scenario
+from wg_setup import (INTERFACE, PATIENCE, WgSetup, backend_here, endpoint, interface_index,
+                      snapshot)
+
+WIREGUARD_TYPES = (1, 2, 3, 4)
+
+
+def _single(lab):
+    return WgSetup(lab.host("alice", lab.home("eim")), 1)
+
+
+@scenario(timeout=120)
+def configure_by_printf_stands_until_shutdown(folder):
+    """EOF leaves interface and key standing; the next start adopts them; shutdown undoes all."""
+    with Lab(folder) as lab:
+        alice = _single(lab)
+        host = alice.host
+        before = snapshot(host)
+        message = json.dumps({"type": "configure", "interface": alice.interface})
+        said = host.run(alice.argv(), stdin=message + "\n", timeout=PATIENCE).splitlines()
+        first = [json.loads(line) for line in said]
+        assert [event["type"] for event in first] == ["hello", "ready"], first
+        assert first[1]["backend"] == backend_here(host), first
+        index = interface_index(host)
+        shown = host.run(["ip", "address", "show", "dev", INTERFACE])
+        assert "mtu 1280" in shown and "10.66.0.1/24" in shown and ",UP" in shown, shown
+        port = host.run(["wg", "show", INTERFACE, "listen-port"]).strip()
+        assert port == str(first[1]["listen_port"])
+
+        again = alice.start().await_ready()
+        for field in ("backend", "listen_port", "wg_public_key", "interface"):
+            assert again[field] == first[1][field], (again, first)
+        assert interface_index(host) == index, "the interface was made anew"
+        assert alice.shut_down() == 0
+        assert snapshot(host) == before
+
+
+@scenario(timeout=120)
+def sigterm_undoes_everything(folder):
+    with Lab(folder) as lab:
+        alice, bob = _pair(lab)
+        for one in (alice, bob):
+            before = snapshot(one.host)
+            one.start().await_ready()
+            one.process.stop(PATIENCE)
+            after = snapshot(one.host)
+            assert after == before, set(after[0]) ^ set(before[0])
+
+
+@scenario(timeout=60)
+def name_taken_by_another_kind_of_interface_is_left_alone(folder):
+    with Lab(folder) as lab:
+        alice = _single(lab)
+        alice.host.ip(f"link add {INTERFACE} type bridge", f"address add 192.0.2.1/24 dev {INTERFACE}")
+        before = snapshot(alice.host)
+        error = alice.start().await_error()
+        assert INTERFACE in error["message"], error
+        alice.end_input()
+        assert snapshot(alice.host) == before, error
+        return error["message"]
+
+
+@scenario(timeout=60)
+def foreign_wireguard_on_the_name_is_left_alone(folder):
+    """Another key and peers that are not ours: somebody else's tunnel."""
+    with Lab(folder) as lab:
+        alice = _single(lab)
+        host = alice.host
+        if backend_here(host) == "kernel":
+            host.ip(f"link add {INTERFACE} type wireguard")
+        else:
+            host.run(["wireguard-go", INTERFACE])
+        theirs = host.run(["wg", "genkey"])
+        peer = host.run(["wg", "pubkey"], stdin=host.run(["wg", "genkey"])).strip()
+        host.run(["wg", "set", INTERFACE, "private-key", "/dev/stdin", "listen-port", "40000", "peer", peer,
+                  "allowed-ips", "192.0.2.7/32"], stdin=theirs)
+        before = snapshot(host)
+        error = alice.start().await_error()
+        assert INTERFACE in error["message"], error
+        alice.end_input()
+        assert snapshot(host) == before, error
+        return error["message"]
+
+
+def _pair(lab, kind="eim/eim"):
+    alice, bob = (WgSetup(host, number) for number, host in enumerate(lab.pair(kind), start=1))
+    alice.grant({bob: [f"{bob.overlay}/32"]})
+    bob.grant({alice: [f"{alice.overlay}/32"]})
+    return alice, bob
+
+
+class _Hole:
+    """One side's ICE socket, and the other side's endpoint as seen from here."""
+
+    def __init__(self, wg, port):
+        self.wg = wg
+        self.port = port
+        self.base = endpoint(wg.host.addresses[4], port)
+        self.mapped = endpoint(wg.host.lan.outermost.address, port)
+        self.socket = wg.host.socket()
+        self.socket.bind((self.base["address"], port))
+
+    def send(self, other, data=b"\0\1 as STUN begins"):
+        self.socket.sendto(data, (other.mapped["address"], other.mapped["port"]))
+
+    def drain(self):
+        """First bytes of everything that has come to the ICE socket."""
+        seen = []
+        while got := receive(self.socket, 0.1):
+            seen.append(got[0][0])
+        return seen
+
+
+def _punch(first, second):
+    first.send(second)
+    second.send(first)
+    assert receive(first.socket, 3), "no hole"
+    first.send(second)
+    assert receive(second.socket, 3), "no hole"
+
+
+def _direct(hole, other):
+    hole.wg.ask("port-open", peer=other.wg.name, base=hole.base)
+    hole.wg.ask("path-set", peer=other.wg.name, kind="direct", remote=other.mapped, base=hole.base)
+
+
+def _joined(lab, port):
+    """Two started sides with a hole between them and the path set on both."""
+    alice, bob = _pair(lab)
+    for one in (alice, bob):
+        assert one.start().await_ready()["backend"] == backend_here(one.host)
+    holes = _Hole(alice, port), _Hole(bob, port + 1)
+    _punch(*holes)
+    alice.set_peer(bob)
+    bob.set_peer(alice)
+    _direct(holes[0], holes[1])
+    _direct(holes[1], holes[0])
+    return holes
+
+
+def _loses_nothing(alice, bob, seconds=1, meanwhile=None):
+    with Pinger(alice.host, bob.overlay, 0.1) as pinger:
+        pinger.first_reply(PATIENCE)
+    with Pinger(alice.host, bob.overlay, 0.1) as pinger:
+        if meanwhile:
+            worker = threading.Thread(target=meanwhile)
+            worker.start()
+        lost = pinger.run(seconds).lost()
+        if meanwhile:
+            worker.join()
+        assert lost == 0, f"{lost} of {len(pinger.sent)} pings lost"
+
+
+@scenario(timeout=120)
+def redirect_carries_wireguard_over_the_punched_port(folder):
+    """Between two NATs: WireGuard passes the hole, STUN still reaches the ICE socket, both count."""
+    with Lab(folder) as lab:
+        mine, theirs = _joined(lab, 41000)
+        alice, bob = mine.wg, theirs.wg
+        _loses_nothing(alice, bob)
+        status = alice.status_of(bob)
+        assert status["endpoint"] == theirs.mapped and status["latest_handshake"] > 0, status
+        assert status["rx_bytes"] > 0 and status["tx_bytes"] > 0, status
+        for hole, other in ((mine, theirs), (theirs, mine)):
+            hole.drain()
+            other.send(hole)
+            assert receive(hole.socket, 3), "the redirect swallows STUN"
+            assert not set(hole.drain()) & set(WIREGUARD_TYPES)
+        refused = alice.refuse("path-set", peer="bob", kind="forwarded",
+                               remote=endpoint("203.0.113.99", 1))
+        _loses_nothing(alice, bob)
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+            assert interface_index(one.host) is None
+            assert "pg0" not in one.host.run(["nft", "list", "ruleset"])
+        return refused["message"]
+
+
+@scenario(timeout=120)
+def eof_leaves_the_tunnel_standing_for_adoption(folder):
+    """Without wg-setup nothing is lost; the next one takes over without touching the peer."""
+    with Lab(folder) as lab:
+        mine, theirs = _joined(lab, 42000)
+        alice, bob = mine.wg, theirs.wg
+        _loses_nothing(alice, bob)
+        handshake = alice.status_of(bob)["latest_handshake"]
+
+        def replace():
+            assert alice.end_input() == 0
+            alice.start().await_ready()
+            alice.set_peer(bob)
+            _direct(mine, theirs)
+        _loses_nothing(alice, bob, 6, replace)
+        assert alice.status_of(bob)["latest_handshake"] == handshake, "the peer was set anew"
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+
+
+@scenario(timeout=120)
+def path_moves_to_another_port_without_loss(folder):
+    with Lab(folder) as lab:
+        mine, theirs = _joined(lab, 43000)
+        alice, bob = mine.wg, theirs.wg
+        other = _Hole(alice, 43500), _Hole(bob, 43501)
+        _punch(*other)
+
+        def move():
+            for hole, remote in (other, other[::-1]):
+                _direct(hole, remote)
+            for hole, peer in ((mine, bob), (theirs, alice)):
+                hole.wg.ask("port-close", peer=peer.name, base=hole.base)
+        _loses_nothing(alice, bob, 4, move)
+        assert alice.status_of(bob)["endpoint"] == other[1].mapped
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+
+
+@scenario(timeout=120)
+def flushed_table_is_back_within_a_second(folder):
+    with Lab(folder) as lab:
+        mine, theirs = _joined(lab, 44000)
+        alice, bob = mine.wg, theirs.wg
+        _loses_nothing(alice, bob)
+        before = _table(alice.host)
+        alice.host.run(["nft", "flush", "ruleset"])
+        deadline = time.monotonic() + 1
+        while (after := _table(alice.host)) != before and time.monotonic() < deadline:
+            pass
+        assert after == before, after
+        _loses_nothing(alice, bob)
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+
+
+def _table(host):
+    """The rules without what traffic adds to them."""
+    ruleset = json.loads(host.run(["nft", "--json", "--stateless", "list", "ruleset"]))
+    for item in ruleset["nftables"]:
+        for kind, thing in item.items():
+            thing.pop("handle", None)
+            if kind == "map" and thing["name"] == "learned":
+                thing.pop("elem", None)
+    return ruleset["nftables"][1:]
+
+
+@scenario(timeout=120)
+def peer_gets_nothing_that_is_not_granted(folder):
+    with Lab(folder) as lab:
+        alice, bob = _pair(lab)
+        for one in (alice, bob):
+            one.start().await_ready()
+        key = bob.ready["wg_public_key"]
+        common = {"wg_public_key": key, "keepalive": 25}
+        for fields in ({"peer": "bob", "id": bob.id, "allowed_ips": ["0.0.0.0/0"]},
+                       {"peer": "bob", "id": bob.id, "allowed_ips": ["10.66.0.0/24"]},
+                       {"peer": "bob", "id": alice.id, "allowed_ips": ["10.66.0.2/32"]},
+                       {"peer": "mallory", "id": bob.id, "allowed_ips": ["10.66.0.2/32"]}):
+            alice.refuse("peer-set", **common, **fields)
+        assert alice.host.run(["wg", "show", INTERFACE, "peers"]) == ""
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+
+
+@scenario(timeout=60)
+def removed_peer_leaves_no_route(folder):
+    with Lab(folder) as lab:
+        alice, bob = _pair(lab)
+        alice.interface["addresses"] = ["10.66.0.1/32"]
+        alice.grant({bob: ["10.66.0.2/32"]})
+        for one in (alice, bob):
+            one.start().await_ready()
+        alice.set_peer(bob)
+        assert "10.66.0.2" in alice.host.run(["ip", "route", "show", "dev", INTERFACE])
+        alice.ask("peer-remove", peer="bob")
+        assert "10.66.0.2" not in alice.host.run(["ip", "route", "show", "dev", INTERFACE])
+        assert alice.host.run(["wg", "show", INTERFACE, "peers"]) == ""
+        for one in (alice, bob):
+            one.process.signal(signal.SIGTERM)
+            assert one.process.wait(PATIENCE) is not None
