@@ -16,9 +16,8 @@ broker_libconfig_a_SOURCES = \
 	broker/config_ice.c broker/config_peer.c broker/config_transport.c
 broker_libconfig_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 
-# After it on a command line come the libraries of child.mk, in which programs are looked up.
-CONFIG_LIBS = broker/libconfig.a
-SEAL_LIBS = broker/libseal.a $(PROTOCOL_LIBS)
+# libconfig.a looks programs up with child.mk's library.
+SEAL_LIBS = broker/libconfig.a broker/libseal.a $(PROTOCOL_LIBS)
 
 if HAVE_CMOCKA
 SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope \
@@ -42,4 +41,4 @@ tests_unit_test_identity_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_identity_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_config_SOURCES = tests/unit/test_config.c
 tests_unit_test_config_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
-tests_unit_test_config_LDADD = $(CONFIG_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_config_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
