@@ -262,7 +262,8 @@ static void bootstrap(struct transport *t)
     for (size_t i = 0; i < t->options.node_count; i++) {
         const struct node *node = &t->options.nodes[i];
 
-        if (node->udp_port != 0 && t->options.udp)
+        /* Without UDP too: toxcore then sends its onion requests to these over the relays. */
+        if (node->udp_port != 0)
             tox_bootstrap(t->tox, node->address, node->udp_port, node->public_key, NULL);
         for (size_t k = 0; k < node->tcp_port_count; k++)
             tox_add_tcp_relay(t->tox, node->address, node->tcp_ports[k], node->public_key, NULL);

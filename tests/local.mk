@@ -21,6 +21,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/path.py \
     tests/lab/scenarios/plugin.py \
     tests/lab/scenarios/shutdown.py \
+    tests/lab/scenarios/signal.py \
     tests/lab/scenarios/teardown.py \
     tests/lab/scenarios/wg_setup.py \
     tests/lab/scenarios/wire.py \

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""punchguard-signal-tox alone: two of them behind NATs find each other and pass messages."""
+
+import os
+import time
+
+from device import PRESENCE_TIMEOUT
+from lab import Lab, program
+from scenario import scenario
+
+RENDEZVOUS = "5a" * 32
+MESSAGE_MAX = 16 * 1024
+
+
+class Plugin:
+    """A signal-tox on a host, driven as the broker would."""
+
+    def __init__(self, lab, host, udp=True):
+        self.host = host
+        self.state_dir = os.path.join(host.folder, "state")
+        self.process = host.start([program("punchguard-signal-tox")], "signal-tox")
+        os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
+        self.await_type("hello")
+        self.process.send({"type": "configure", "state_dir": self.state_dir, "options": {
+            "udp": udp, "lan_discovery": False, "bootstrap": lab.bootstrap[4]}})
+        self.address = self.await_type("ready")["address"]
+
+    def await_type(self, kind, timeout=5, **fields):
+        wanted = dict(fields, type=kind)
+        return self.process.await_event(
+            lambda event: all(event.get(key) == value for key, value in wanted.items()),
+            timeout, f"{wanted}")
+
+    def add(self, peer):
+        self.process.send({"type": "peer-add", "peer": peer.host.name, "address": peer.address,
+                           "rendezvous": RENDEZVOUS})
+
+
+def _exchange(folder, kind, udp=True):
+    with Lab(folder) as lab:
+        lab.start_tox()
+        started = time.monotonic()
+        alice, bob = [Plugin(lab, host, udp) for host in lab.pair(kind)]
+        alice.add(bob)
+        bob.add(alice)
+        online = [plugin.await_type("presence", PRESENCE_TIMEOUT, online=True)
+                  for plugin in (alice, bob)]
+        present = max(event["received"] for event in online)
+        for ref, size in enumerate((1, 1372, 1373, 5000, MESSAGE_MAX)):
+            data = (f"{ref}-" * size)[:size]
+            alice.process.send({"type": "send", "ref": ref, "peer": "bob", "data": data})
+            assert bob.await_type("receive", 10, peer="alice", data=data)
+            alice.await_type("sent", 10, ref=ref)
+        for plugin in (alice, bob):
+            plugin.process.send({"type": "shutdown"})
+            assert plugin.process.wait(2) == 0
+        last = max(event["received"] for event in alice.process.events)
+    return (f"online after {present - started:.1f} s, via {online[0].get('via')}; "
+            f"5 messages in {last - present:.2f} s")
+
+
+@scenario(timeout=90)
+def eim_eim(folder):
+    return _exchange(folder, "eim/eim")
+
+
+@scenario(timeout=90)
+def symmetric_symmetric(folder):
+    return _exchange(folder, "symmetric/symmetric")
+
+
+@scenario(timeout=90)
+def udp_blocked_leaves_the_relay(folder):
+    return _exchange(folder, "udp-blocked/udp-blocked")
+
+
+@scenario(timeout=90)
+def tcp_by_choice(folder):
+    return _exchange(folder, "eim/eim", udp=False)
