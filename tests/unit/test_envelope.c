@@ -411,6 +411,52 @@ static void keys_are_renewed_after_an_hour_of_use(void **state)
     pair_clear(&pair);
 }
 
+/* How many of these are answered; nothing else may come of them. */
+static int answers(struct envelope *to, int64_t now, char *const *data, size_t count)
+{
+    int answered = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct envelope_opened opened;
+
+        envelope_open(to, now, data[i], &opened);
+        assert_null(opened.message);
+        assert_false(opened.established);
+        answered += opened.reply != NULL;
+        envelope_opened_clear(&opened);
+    }
+    return answered;
+}
+
+static void answers_are_limited_in_rate(void **state)
+{
+    enum { COUNT = 40 };
+    char *initiations[COUNT], *wakes[COUNT], *messages[COUNT];
+    struct pair pair;
+
+    (void)state;
+    pair_make(&pair);
+    for (int i = 0; i < COUNT; i++) {
+        initiations[i] = envelope_begin(pair.side[0], 0);
+        wakes[i] = envelope_begin(pair.side[1], 0);
+        pair_join(&pair, 0);
+        assert_int_equal(envelope_seal(pair.side[0], 0, "old", 3, &messages[i]), 0);
+        side_restart(&pair, 0);
+        side_restart(&pair, 1);
+    }
+    assert_int_equal(answers(pair.side[1], 0, initiations, COUNT), ENVELOPE_ANSWERS);
+    assert_int_equal(answers(pair.side[0], 0, wakes, COUNT), ENVELOPE_ANSWERS);
+    assert_int_equal(answers(pair.side[1], 0, messages, COUNT), ENVELOPE_ANSWERS);
+    assert_int_equal(answers(pair.side[1], 3000, messages, COUNT), 3);
+    pair_join(&pair, 100000);
+    for (int i = 0; i < COUNT; i++) {
+        free(initiations[i]);
+        free(wakes[i]);
+        free(messages[i]);
+    }
+    pair_clear(&pair);
+}
+
 /* Everything that ever was on the transport, for whom it was. */
 struct record {
     char *data;
@@ -868,6 +914,7 @@ int main(void)
         cmocka_unit_test(own_and_low_order_keys_are_refused),
         cmocka_unit_test(the_longest_message_fits_the_transport),
         cmocka_unit_test(keys_are_renewed_after_an_hour_of_use),
+        cmocka_unit_test(answers_are_limited_in_rate),
         cmocka_unit_test(an_attacker_who_injects_breaks_no_established_keys),
         cmocka_unit_test(a_flood_of_old_initiations_does_not_keep_a_restarted_responder_out),
         cmocka_unit_test(no_fault_is_accepted_and_none_lasts),
