@@ -413,7 +413,7 @@ static json_t *encode_field(const struct message_field *field, const void *in)
     case FIELD_ENDPOINT:
         return encode_endpoint(in);
     case FIELD_STRINGS:
-        if (((const struct strings *)in)->count == 0 && !field->required)
+        if (((const struct strings *)in)->items == NULL && !field->required)
             return NULL;
         return encode_strings(in);
     case FIELD_DOCUMENT:

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A STUN server for tests: answers Binding requests (RFC 8489) over UDP at each address it is told.
+ * A STUN server for tests: answers Binding requests over UDP at each address it is told, those of
+ * RFC 8489 and those of RFC 3489, without magic cookie, which libnice still sends.
  */
-#include "config.h"
+#include <config.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,9 +22,9 @@
 #define STUN_HEADER_BYTES     20
 #define STUN_BINDING_REQUEST  0x0001
 #define STUN_BINDING_RESPONSE 0x0101
-#define STUN_COOKIE           0x2112A442u
 #define STUN_PORT             3478
-/* RFC 8489 section 14.2. */
+/* RFC 8489 sections 14.1 and 14.2. */
+#define STUN_MAPPED_ADDRESS     0x0001
 #define STUN_XOR_MAPPED_ADDRESS 0x0020
 
 static const char usage[] = "usage: stun-server --listen=ADDRESS[:PORT]...\n"
@@ -39,33 +41,43 @@ static unsigned get16(const uint8_t *at)
     return (unsigned)at[0] << 8 | at[1];
 }
 
-static int is_binding_request(const uint8_t *packet, size_t length)
+static bool is_binding_request(const uint8_t *packet, size_t length)
 {
-    uint8_t cookie[4];
-
-    put16(cookie, STUN_COOKIE >> 16);
-    put16(cookie + 2, STUN_COOKIE & 0xffff);
     return length >= STUN_HEADER_BYTES && get16(packet) == STUN_BINDING_REQUEST &&
-           get16(packet + 2) == length - STUN_HEADER_BYTES && memcmp(packet + 4, cookie, 4) == 0;
+           get16(packet + 2) == length - STUN_HEADER_BYTES;
 }
 
-/* The response's length. Cookie and transaction id, the XOR's key, are the request's own bytes. */
+/* The key of the exclusive or: cookie and transaction id, which are the request's own bytes; zeros
+ * for a client of RFC 3489, which gets the plain address (RFC 8489 section 11). */
+static unsigned key_find(const uint8_t *request, uint8_t key[16])
+{
+    static const uint8_t cookie[4] = {0x21, 0x12, 0xA4, 0x42};
+
+    if (memcmp(request + 4, cookie, sizeof cookie) != 0) {
+        memset(key, 0, 16);
+        return STUN_MAPPED_ADDRESS;
+    }
+    memcpy(key, request + 4, 16);
+    return STUN_XOR_MAPPED_ADDRESS;
+}
+
+/* The response's length. */
 static size_t answer_build(const uint8_t *request, const struct endpoint *from, uint8_t *out)
 {
     int family = endpoint_family(from);
     unsigned size = family == AF_INET ? 4 : 16;
-    uint8_t address[16];
+    uint8_t address[16], key[16];
 
     inet_pton(family, from->address, address);
     put16(out, STUN_BINDING_RESPONSE);
     put16(out + 2, 8 + size);
     memcpy(out + 4, request + 4, 16);
-    put16(out + 20, STUN_XOR_MAPPED_ADDRESS);
+    put16(out + 20, key_find(request, key));
     put16(out + 22, 4 + size);
     put16(out + 24, family == AF_INET ? 1 : 2);
-    put16(out + 26, from->port ^ (STUN_COOKIE >> 16));
+    put16(out + 26, from->port ^ get16(key));
     for (unsigned i = 0; i < size; i++)
-        out[28 + i] = address[i] ^ request[4 + i];
+        out[28 + i] = address[i] ^ key[i];
     return 28 + size;
 }
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The local addresses to gather host candidates on: RFC 8445 section 5.1.1.1, less our own
+ * tunnel's.
+ */
+#ifndef ICE_AGENT_ADDRESSES_H
+#define ICE_AGENT_ADDRESSES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "protocol/endpoint.h"
+#include "protocol/error.h"
+
+/* Each may give a host and a server-reflexive candidate; a peer takes 20 (DESIGN.md section 5). */
+#define ADDRESSES_MAX 10
+
+struct local_address {
+    struct endpoint endpoint; /* port 0 */
+    char interface[16];
+    bool point_to_point;
+};
+
+struct addresses {
+    struct endpoint items[ADDRESSES_MAX];
+    size_t count;
+};
+
+/* Chooses, without I/O. Left out are loopback, link-local IPv6 (a candidate has no scope),
+ * site-local, mapped and multicast addresses, interfaces that only join containers and virtual
+ * machines to this host (docker*, veth*, virbr*, vnet*), and what `exclude` contains. Where
+ * `exclude` leaves nothing at all, its addresses on interfaces that are no tunnels come back: a
+ * peer may have been granted the very network that we are in. The first ones win where there are
+ * too many. */
+void addresses_choose(struct addresses *chosen, const struct local_address *all, size_t count,
+                      const struct prefix *exclude, size_t exclude_count);
+
+/* Lists the interfaces that are up, the addresses that lead to the internet first, and chooses. 0,
+ * or -errno with `err` filled, -EADDRNOTAVAIL where there is none. */
+int addresses_list(struct addresses *chosen, const struct prefix *exclude, size_t exclude_count,
+                   struct error *err);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What an ice-agent gives up before it reads its first byte.
+ */
+#ifndef ICE_AGENT_SANDBOX_H
+#define ICE_AGENT_SANDBOX_H
+
+#include "protocol/error.h"
+
+/* Drops every capability, forbids new ones, and leaves only the system calls that ICE, name
+ * resolution and the pipes need: no program can be started, no file be written. System calls that
+ * are not known answer ENOSYS, so that libraries fall back. Before any thread. In a build with
+ * sanitizers only the capabilities go. 0, or -errno with `err` filled. */
+int sandbox_enter(struct error *err);
+
+#endif

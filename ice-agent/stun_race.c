@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "ice-agent/stun_race.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "ice-agent/stun.h"
+
+/* getaddrinfo() of glibc needs about 100 KiB. */
+#define THREAD_STACK_BYTES (256 * 1024)
+
+struct target {
+    struct endpoint endpoint;
+    uint8_t transaction[STUN_TRANSACTION_BYTES];
+    unsigned tries;
+    int64_t due; /* of the next request, or, after the last one, the end of hope */
+};
+
+struct stun_race {
+    int epoll, ipv4, ipv6; /* -1: none */
+    int names;             /* struct endpoint records from the threads; an empty one ends a name */
+    unsigned unresolved;
+    struct target targets[STUN_RACE_ADDRESSES];
+    size_t count;
+    int64_t end;
+    struct endpoint ipv6_winner;
+    int64_t ipv6_until;
+};
+
+struct name {
+    char host[256];
+    uint16_t port;
+    int out;
+};
+
+static void record_write(int fd, const struct endpoint *endpoint)
+{
+    /* Below PIPE_BUF, so whole or not at all; without a reader there is nobody to tell. */
+    if (write(fd, endpoint, sizeof *endpoint) < 0)
+        return;
+}
+
+static void *name_resolve(void *data)
+{
+    static const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
+    struct name *name = data;
+    struct addrinfo *list = NULL;
+    struct endpoint endpoint;
+
+    if (getaddrinfo(name->host, NULL, &hints, &list) != 0)
+        list = NULL;
+    for (const struct addrinfo *at = list; at != NULL; at = at->ai_next) {
+        if (endpoint_from_sockaddr(&endpoint, at->ai_addr) < 0)
+            continue;
+        endpoint.port = name->port;
+        record_write(name->out, &endpoint);
+    }
+    if (list != NULL)
+        freeaddrinfo(list);
+    memset(&endpoint, 0, sizeof endpoint);
+    record_write(name->out, &endpoint);
+    close(name->out);
+    free(name);
+    return NULL;
+}
+
+static int thread_start(struct name *name)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int rc;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+    rc = pthread_create(&thread, &attributes, name_resolve, name);
+    pthread_attr_destroy(&attributes);
+    return -rc;
+}
+
+static int name_start(struct stun_race *race, int out, const char *host, uint16_t port,
+                      struct error *err)
+{
+    struct name *name = calloc(1, sizeof *name);
+    int rc = -ENOMEM;
+
+    if (name != NULL) {
+        snprintf(name->host, sizeof name->host, "%s", host);
+        name->port = port;
+        name->out = fcntl(out, F_DUPFD_CLOEXEC, 3);
+        rc = name->out < 0 ? -errno : thread_start(name);
+    }
+    if (rc == 0) {
+        race->unresolved++;
+        return 0;
+    }
+    error_set(err, "no-resolver", "cannot resolve '%s': %s", host, strerror(-rc));
+    if (name != NULL && name->out >= 0)
+        close(name->out);
+    free(name);
+    return rc;
+}
+
+static void target_add(struct stun_race *race, const struct endpoint *endpoint, int64_t now)
+{
+    struct target *target;
+
+    for (size_t i = 0; i < race->count; i++)
+        if (endpoint_equal(&race->targets[i].endpoint, endpoint))
+            return;
+    if (race->count == STUN_RACE_ADDRESSES)
+        return;
+    target = &race->targets[race->count++];
+    memset(target, 0, sizeof *target);
+    target->endpoint = *endpoint;
+    target->due = now;
+    randombytes_buf(target->transaction, sizeof target->transaction);
+}
+
+static int servers_start(struct stun_race *race, char *const *servers, size_t count, int out,
+                         int64_t now, struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct endpoint endpoint;
+        char host[256];
+        uint16_t port;
+
+        if (endpoint_split(servers[i], STUN_PORT, host, &port, err) < 0)
+            return -EINVAL;
+        if (endpoint_set(&endpoint, host, port) == 0)
+            target_add(race, &endpoint, now);
+        else if (name_start(race, out, host, port, err) < 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static int watch(const struct stun_race *race, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    return fd < 0 ? 0 : epoll_ctl(race->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int race_open(struct stun_race *race, int *out)
+{
+    int ends[2], one = 1;
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    race->names = ends[0];
+    *out = ends[1];
+    race->epoll = epoll_create1(EPOLL_CLOEXEC);
+    race->ipv4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    race->ipv6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (race->ipv6 >= 0)
+        setsockopt(race->ipv6, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    if (race->epoll < 0 || watch(race, race->names) < 0 || watch(race, race->ipv4) < 0 ||
+        watch(race, race->ipv6) < 0)
+        return -errno;
+    return 0;
+}
+
+struct stun_race *stun_race_new(char *const *servers, size_t count, int64_t now, struct error *err)
+{
+    struct stun_race *race = calloc(1, sizeof *race);
+    int out = -1, rc;
+
+    if (race == NULL) {
+        error_set(err, "no-memory", "out of memory");
+        return NULL;
+    }
+    race->epoll = race->ipv4 = race->ipv6 = race->names = -1;
+    race->end = now + STUN_RACE_END_MS;
+    rc = race_open(race, &out);
+    if (rc < 0)
+        error_set(err, "no-socket", "cannot ask STUN servers: %s", strerror(-rc));
+    else
+        rc = servers_start(race, servers, count, out, now, err);
+    if (out >= 0)
+        close(out);
+    if (rc < 0) {
+        stun_race_destroy(race);
+        return NULL;
+    }
+    return race;
+}
+
+void stun_race_destroy(struct stun_race *race)
+{
+    if (race == NULL)
+        return;
+    if (race->names >= 0)
+        close(race->names);
+    if (race->ipv4 >= 0)
+        close(race->ipv4);
+    if (race->ipv6 >= 0)
+        close(race->ipv6);
+    if (race->epoll >= 0)
+        close(race->epoll);
+    free(race);
+}
+
+int stun_race_fd(const struct stun_race *race)
+{
+    return race->epoll;
+}
+
+static int target_send(const struct stun_race *race, const struct target *target)
+{
+    uint8_t request[STUN_HEADER_BYTES];
+    struct sockaddr_storage to;
+    int size = endpoint_to_sockaddr(&target->endpoint, &to);
+    int fd = to.ss_family == AF_INET ? race->ipv4 : race->ipv6;
+
+    stun_make_request(request, target->transaction);
+    return sendto(fd, request, sizeof request, 0, (struct sockaddr *)&to, (socklen_t)size) < 0
+               ? -errno
+               : 0;
+}
+
+/* Where there is no route the other servers need not wait for the end of the race. */
+static void target_try(const struct stun_race *race, struct target *target, int64_t now)
+{
+    if (target->tries == STUN_RACE_TRIES || target_send(race, target) < 0) {
+        target->due = INT64_MAX;
+        return;
+    }
+    target->due = now + ((int64_t)STUN_RACE_FIRST_MS << target->tries);
+    target->tries++;
+}
+
+static void names_read(struct stun_race *race, int64_t now)
+{
+    struct endpoint endpoint;
+
+    while (read(race->names, &endpoint, sizeof endpoint) == (ssize_t)sizeof endpoint) {
+        if (endpoint.address[0] != '\0')
+            target_add(race, &endpoint, now);
+        else if (race->unresolved > 0)
+            race->unresolved--;
+    }
+}
+
+static bool has_answered(const struct stun_race *race, int fd, struct endpoint *winner)
+{
+    uint8_t packet[1500];
+    ssize_t n;
+
+    while (fd >= 0 && (n = recv(fd, packet, sizeof packet, MSG_DONTWAIT)) >= 0) {
+        for (size_t i = 0; i < race->count; i++) {
+            if (!stun_is_response(packet, (size_t)n, race->targets[i].transaction))
+                continue;
+            *winner = race->targets[i].endpoint;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_hope(const struct stun_race *race, int family)
+{
+    if (race->unresolved > 0)
+        return true;
+    for (size_t i = 0; i < race->count; i++)
+        if (race->targets[i].due != INT64_MAX &&
+            (family == AF_UNSPEC || endpoint_family(&race->targets[i].endpoint) == family))
+            return true;
+    return false;
+}
+
+int64_t stun_race_deadline(const struct stun_race *race)
+{
+    int64_t deadline = race->end;
+
+    if (race->ipv6_until > 0 && race->ipv6_until < deadline)
+        deadline = race->ipv6_until;
+    for (size_t i = 0; i < race->count; i++)
+        if (race->targets[i].due < deadline)
+            deadline = race->targets[i].due;
+    return deadline;
+}
+
+enum stun_race_result stun_race_advance(struct stun_race *race, int64_t now,
+                                        struct endpoint *winner)
+{
+    struct endpoint answered;
+
+    names_read(race, now);
+    if (has_answered(race, race->ipv4, winner))
+        return STUN_RACE_WON;
+    if (has_answered(race, race->ipv6, &answered) && race->ipv6_until == 0) {
+        race->ipv6_winner = answered;
+        race->ipv6_until = now + STUN_RACE_IPV4_MS;
+    }
+    for (size_t i = 0; i < race->count; i++)
+        if (race->targets[i].due <= now)
+            target_try(race, &race->targets[i], now);
+    if (race->ipv6_until > 0 && (now >= race->ipv6_until || !has_hope(race, AF_INET))) {
+        *winner = race->ipv6_winner;
+        return STUN_RACE_WON;
+    }
+    return now >= race->end || !has_hope(race, AF_UNSPEC) ? STUN_RACE_LOST : STUN_RACE_RUNNING;
+}
