@@ -82,9 +82,8 @@ static void stamp(struct message *event, char time_text[40])
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
-    snprintf(time_text, 40, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
-             parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-             (int)(now.tv_nsec / 1000000));
+    strftime(time_text, 32, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(time_text + strlen(time_text), 8, ".%03dZ", (int)(now.tv_nsec / 1000000) % 1000);
     for (size_t i = 0; i < shape->field_count; i++) {
         void *field = (char *)event + shape->fields[i].offset;
 

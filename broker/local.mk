@@ -2,6 +2,21 @@
 include broker/child.mk
 include broker/seal.mk
 
+bin_PROGRAMS += punchguard-broker
+punchguard_broker_SOURCES = \
+	broker/agent.c \
+	broker/broker.c broker/broker.h \
+	broker/clock.h \
+	broker/event.c broker/event.h \
+	broker/main.c \
+	broker/peer.c \
+	broker/session.c broker/session.h \
+	broker/showid.c broker/showid.h \
+	broker/transport.c \
+	broker/wireguard.c
+punchguard_broker_CFLAGS = $(PG_CFLAGS) $(UV_CFLAGS) $(SODIUM_CFLAGS)
+punchguard_broker_LDADD = $(CHILD_LIBS) $(SEAL_LIBS)
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_session
 TESTS += tests/unit/test_session

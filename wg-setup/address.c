@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wg-setup/address.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int talk(struct nlmsghdr *request, mnl_cb_t callback, void *data)
+{
+    char buffer[16384];
+    struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+    int rc = -1;
+    ssize_t n;
+
+    if (socket == NULL)
+        return -errno;
+    request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+    request->nlmsg_seq = (unsigned)time(NULL);
+    if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+        mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
+        goto out;
+    do {
+        n = mnl_socket_recvfrom(socket, buffer, sizeof buffer);
+        rc = n < 0 ? -1
+                   : mnl_cb_run(buffer, (size_t)n, request->nlmsg_seq,
+                                mnl_socket_get_portid(socket), callback, data);
+    } while (rc > 0);
+out:
+    rc = rc < 0 ? -errno : 0;
+    mnl_socket_close(socket);
+    return rc;
+}
+
+static int fail(struct error *err, int rc, const char *what, const char *interface)
+{
+    error_set(err, "netlink", "interface %s: cannot %s: %s", interface, what, strerror(-rc));
+    return rc;
+}
+
+static struct nlmsghdr *begin(void *buffer, uint16_t type, uint16_t flags)
+{
+    struct nlmsghdr *head = mnl_nlmsg_put_header(buffer);
+
+    head->nlmsg_type = type;
+    head->nlmsg_flags = flags;
+    return head;
+}
+
+int address_link_up(const char *interface, int mtu, struct error *err)
+{
+    char buffer[512];
+    struct nlmsghdr *head = begin(buffer, RTM_NEWLINK, 0);
+    struct ifinfomsg *link = mnl_nlmsg_put_extra_header(head, sizeof *link);
+    int rc;
+
+    link->ifi_family = AF_UNSPEC;
+    link->ifi_index = (int)if_nametoindex(interface);
+    link->ifi_flags = IFF_UP;
+    link->ifi_change = IFF_UP;
+    mnl_attr_put_u32(head, IFLA_MTU, (uint32_t)mtu);
+    rc = link->ifi_index == 0 ? -ENODEV : talk(head, NULL, NULL);
+    return rc < 0 ? fail(err, rc, "set the MTU and bring it up", interface) : 0;
+}
+
+static size_t address_bytes(const struct prefix *prefix)
+{
+    return prefix->family == AF_INET ? 4 : 16;
+}
+
+int address_add(const char *interface, const struct prefix *address, struct error *err)
+{
+    char buffer[512];
+    struct nlmsghdr *head = begin(buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+    struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(head, sizeof *m);
+    int rc;
+
+    m->ifa_family = (uint8_t)address->family;
+    m->ifa_prefixlen = address->length;
+    /* No duplicate address detection: nobody else is on the link, and the address is usable at once. */
+    m->ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0;
+    m->ifa_scope = RT_SCOPE_UNIVERSE;
+    m->ifa_index = if_nametoindex(interface);
+    mnl_attr_put(head, IFA_LOCAL, address_bytes(address), address->address);
+    mnl_attr_put(head, IFA_ADDRESS, address_bytes(address), address->address);
+    rc = m->ifa_index == 0 ? -ENODEV : talk(head, NULL, NULL);
+    return rc < 0 && rc != -EEXIST ? fail(err, rc, "add an address", interface) : 0;
+}
+
+int address_route(const char *interface, const struct prefix *to, bool add, struct error *err)
+{
+    char buffer[512], text[PREFIX_TEXT_SIZE], what[PREFIX_TEXT_SIZE + 32];
+    struct nlmsghdr *head = begin(buffer, add ? RTM_NEWROUTE : RTM_DELROUTE,
+                                  add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    struct rtmsg *m = mnl_nlmsg_put_extra_header(head, sizeof *m);
+    uint32_t index = if_nametoindex(interface);
+    int rc;
+
+    m->rtm_family = (uint8_t)to->family;
+    m->rtm_dst_len = to->length;
+    m->rtm_table = RT_TABLE_MAIN;
+    m->rtm_protocol = RTPROT_STATIC;
+    m->rtm_scope = RT_SCOPE_LINK;
+    m->rtm_type = RTN_UNICAST;
+    mnl_attr_put(head, RTA_DST, address_bytes(to), to->address);
+    mnl_attr_put_u32(head, RTA_OIF, index);
+    rc = index == 0 ? -ENODEV : talk(head, NULL, NULL);
+    if (rc == -EEXIST && add)
+        return 0;
+    if ((rc == -ESRCH || rc == -ENODEV) && !add)
+        return 0;
+    if (rc == 0)
+        return 0;
+    prefix_format(to, text);
+    snprintf(what, sizeof what, "%s the route to %s", add ? "add" : "remove", text);
+    return fail(err, rc, what, interface);
+}
+
+int address_link_add(const char *interface, const char *kind, struct error *err)
+{
+    char buffer[512];
+    struct nlmsghdr *head = begin(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+    struct ifinfomsg *link = mnl_nlmsg_put_extra_header(head, sizeof *link);
+    struct nlattr *info;
+    int rc;
+
+    link->ifi_family = AF_UNSPEC;
+    mnl_attr_put_strz(head, IFLA_IFNAME, interface);
+    info = mnl_attr_nest_start(head, IFLA_LINKINFO);
+    mnl_attr_put_strz(head, IFLA_INFO_KIND, kind);
+    mnl_attr_nest_end(head, info);
+    rc = talk(head, NULL, NULL);
+    return rc < 0 ? fail(err, rc, "make it", interface) : 0;
+}
+
+int address_link_delete(const char *interface, struct error *err)
+{
+    char buffer[512];
+    struct nlmsghdr *head = begin(buffer, RTM_DELLINK, 0);
+    struct ifinfomsg *link = mnl_nlmsg_put_extra_header(head, sizeof *link);
+    int rc;
+
+    link->ifi_family = AF_UNSPEC;
+    link->ifi_index = (int)if_nametoindex(interface);
+    rc = link->ifi_index == 0 ? 0 : talk(head, NULL, NULL);
+    return rc < 0 ? fail(err, rc, "remove it", interface) : 0;
+}
+
+static int on_info(const struct nlattr *attribute, void *data)
+{
+    if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
+        snprintf(data, 32, "%s", mnl_attr_get_str(attribute));
+    return MNL_CB_OK;
+}
+
+static int on_attribute(const struct nlattr *attribute, void *data)
+{
+    if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
+        mnl_attr_parse_nested(attribute, on_info, data);
+    return MNL_CB_OK;
+}
+
+static int on_link(const struct nlmsghdr *head, void *data)
+{
+    return mnl_attr_parse(head, sizeof(struct ifinfomsg), on_attribute, data);
+}
+
+int address_link_kind(const char *interface, char out[32])
+{
+    char buffer[512];
+    struct nlmsghdr *head = begin(buffer, RTM_GETLINK, 0);
+    struct ifinfomsg *link = mnl_nlmsg_put_extra_header(head, sizeof *link);
+
+    out[0] = '\0';
+    link->ifi_family = AF_UNSPEC;
+    link->ifi_index = (int)if_nametoindex(interface);
+    return link->ifi_index == 0 ? -ENODEV : talk(head, on_link, out);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the configuration grants, read by wg-setup itself: whoever speaks to it can't widen it.
+ */
+#ifndef WG_SETUP_GRANTS_H
+#define WG_SETUP_GRANTS_H
+
+#include "protocol/interface.h"
+#include "protocol/message.h"
+
+struct grants;
+
+/* Reads state_dir, interface and each peer's id and allowed_ips. NULL with `err` filled. */
+struct grants *grants_load(const char *path, struct interface *interface, struct error *err);
+void grants_destroy(struct grants *grants);
+/* Lives as long as `grants`. */
+const char *grants_state_dir(const struct grants *grants);
+
+/* Takes from what was told the one thing that the configuration may leave open: addresses that can be an id's
+ * overlay addresses. 0, or -EPERM with `err` filled. */
+int grants_complete_interface(const struct grants *grants, struct interface *interface,
+                              const struct interface *told, struct error *err);
+/* Whether the peer is in the configuration under that id, and asks for nothing wider. 0 or -EPERM. */
+int grants_check(const struct grants *grants, const struct message_peer_set *m,
+                 struct error *err);
+
+#endif

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * punchguard-wg-setup: makes and keeps the WireGuard interface. The only process with CAP_NET_ADMIN; it treats what it
+ * is told as hostile where a configuration says what is granted.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "protocol/file.h"
+#include "protocol/helper.h"
+#include "protocol/log.h"
+#include "wg-setup/grants.h"
+#include "wg-setup/limits.h"
+#include "wg-setup/tunnel.h"
+#include "wg-setup/watch.h"
+
+static const char usage[] =
+    "usage: punchguard-wg-setup [-c conf.json]\n"
+    "       punchguard-wg-setup [--interface NAME] [--address PREFIX]... [--mtu N]\n"
+    "                           [--listen-port N] [--backend auto|kernel|userspace] [--state-dir DIR]\n"
+    "Makes a WireGuard interface and keeps its peers on the ports that ICE punched. Speaks\n"
+    "punchguard-protocol(7), role wg, on standard input and output.\n"
+    "\n"
+    "  -c, --config FILE   read interface and peers there; nothing wider is granted to a peer\n"
+    "      --interface …   the interface, instead of a `configure`\n"
+    "      --state-dir DIR where wg.key is kept (default: /var/lib/punchguard)\n"
+    "      --describe      print the messages of this role as JSON, end\n"
+    "      --version, --help\n"
+    "\n"
+    "`shutdown` and SIGTERM undo everything; the end of standard input leaves it standing.\n";
+
+struct program {
+    struct helper *helper;
+    struct tunnel *tunnel;
+    struct watch *watch;
+    struct grants *grants; /* NULL without a configuration */
+    struct interface interface;
+    struct key key;
+    const char *state_dir;
+    bool by_options, failed;
+};
+
+static volatile sig_atomic_t terminated;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    terminated = 1;
+}
+
+/* Answers */
+
+static void say_ready(struct program *program)
+{
+    char key[KEY_TEXT_LENGTH + 1];
+    struct message m;
+
+    key_to_text(program->key.public, key);
+    message_init(&m, MESSAGE_wg_ready);
+    m.wg_ready.interface = program->interface.name;
+    m.wg_ready.wg_public_key = key;
+    m.wg_ready.listen_port = tunnel_listen_port(program->tunnel);
+    m.wg_ready.backend = (char *)(uintptr_t)tunnel_backend(program->tunnel);
+    helper_send(program->helper, &m);
+}
+
+static void answer(struct program *program, int64_t ref, int rc, const struct error *err)
+{
+    struct message m;
+
+    if (rc < 0) {
+        helper_error(program->helper, ref, false, err);
+        return;
+    }
+    message_init(&m, MESSAGE_done);
+    m.done.ref = ref;
+    helper_send(program->helper, &m);
+}
+
+static void fatal(struct program *program, const struct error *err)
+{
+    log_error("%s", err->message);
+    helper_error(program->helper, MESSAGE_ABSENT, true, err);
+    program->failed = true;
+}
+
+static void on_status(void *data, const char *peer, const struct device_status *status)
+{
+    struct message m;
+
+    message_init(&m, MESSAGE_peer_status);
+    m.peer_status.peer = (char *)(uintptr_t)peer;
+    m.peer_status.latest_handshake = status->latest_handshake;
+    m.peer_status.rx_bytes = status->rx_bytes;
+    m.peer_status.tx_bytes = status->tx_bytes;
+    m.peer_status.endpoint = status->endpoint;
+    helper_send(((struct program *)data)->helper, &m);
+}
+
+/* Configuring */
+
+static void open_tunnel(struct program *program)
+{
+    struct error err;
+
+    program->tunnel = tunnel_open(&program->interface, &program->key, &err);
+    if (program->tunnel == NULL) {
+        fatal(program, &err);
+        return;
+    }
+    program->watch = watch_new(program->interface.name, &err);
+    if (program->watch == NULL)
+        fatal(program, &err);
+    else
+        say_ready(program);
+}
+
+static int read_configure(struct program *program, const char *text, struct error *err)
+{
+    struct json *document = json_parse(text, strlen(text), err);
+    struct interface told;
+    struct json_at root;
+    int rc;
+
+    if (document == NULL)
+        return -EINVAL;
+    interface_init(&told);
+    root = json_root(document);
+    rc = interface_read(&told, &root, err);
+    json_destroy(document);
+    if (rc < 0)
+        error_prefix(err, "configure: interface: ");
+    else if (program->grants == NULL)
+        program->interface = told;
+    else
+        rc = grants_complete_interface(program->grants, &program->interface, &told, err);
+    return rc;
+}
+
+static void configure(struct program *program, const struct message_wg_configure *m)
+{
+    struct error err;
+
+    if (program->tunnel != NULL) {
+        error_set(&err, "configured", "configure came before, or options; a new process takes others");
+        helper_error(program->helper, MESSAGE_ABSENT, false, &err);
+        return;
+    }
+    if (read_configure(program, m->interface, &err) < 0)
+        fatal(program, &err);
+    else
+        open_tunnel(program);
+}
+
+/* Requests */
+
+static int peer_set(struct program *program, const struct message_peer_set *m, struct error *err)
+{
+    int rc = program->grants ? grants_check(program->grants, m, err) : 0;
+
+    return rc < 0 ? rc : tunnel_peer_set(program->tunnel, m, err);
+}
+
+static void request(struct program *program, const struct message *m)
+{
+    struct tunnel *tunnel = program->tunnel;
+    int64_t ref = MESSAGE_ABSENT;
+    struct error err;
+    int rc = 0;
+
+    switch (m->type) {
+    case MESSAGE_peer_set:
+        ref = m->peer_set.ref;
+        rc = peer_set(program, &m->peer_set, &err);
+        break;
+    case MESSAGE_wg_peer_remove:
+        ref = m->wg_peer_remove.ref;
+        rc = tunnel_peer_remove(tunnel, m->wg_peer_remove.peer, &err);
+        break;
+    case MESSAGE_port_open:
+        ref = m->port_open.ref;
+        rc = tunnel_port_open(tunnel, m->port_open.peer, &m->port_open.base, &err);
+        break;
+    case MESSAGE_port_close:
+        ref = m->port_close.ref;
+        rc = tunnel_port_close(tunnel, m->port_close.peer, &m->port_close.base, &err);
+        break;
+    case MESSAGE_path_set:
+        ref = m->path_set.ref;
+        rc = tunnel_path_set(tunnel, &m->path_set, &err);
+        break;
+    case MESSAGE_status:
+        ref = m->status.ref;
+        rc = tunnel_status(tunnel, on_status, program, &err);
+        break;
+    default:
+        return;
+    }
+    answer(program, ref, rc, &err);
+}
+
+static void on_message(void *data, const struct message *m)
+{
+    struct program *program = data;
+    struct error err;
+
+    if (m->type == MESSAGE_wg_configure) {
+        configure(program, &m->wg_configure);
+    } else if (program->tunnel == NULL) {
+        error_set(&err, "not-configured", "%s: configure must come first",
+                  message_type_name(m->type));
+        helper_error(program->helper, MESSAGE_ABSENT, false, &err);
+    } else {
+        request(program, m);
+    }
+}
+
+/* The loop */
+
+static void on_backend_ended(struct program *program)
+{
+    struct error err;
+
+    log_warn("the userspace WireGuard ended: starting it again");
+    if (tunnel_restore(program->tunnel, &err) < 0)
+        fatal(program, &err);
+}
+
+static void on_ruleset(struct program *program)
+{
+    struct error err;
+    int rc;
+
+    if (!watch_ruleset_read(program->watch))
+        return;
+    rc = tunnel_redirect_check(program->tunnel, &err);
+    if (rc > 0)
+        log_warn("somebody removed our nftables table: it is back");
+    else if (rc < 0)
+        log_error("our nftables table can't be put back: %s", err.message);
+}
+
+static void on_network(struct program *program)
+{
+    struct message m;
+
+    if (!watch_network_changed(program->watch))
+        return;
+    message_init(&m, MESSAGE_network_changed);
+    helper_send(program->helper, &m);
+}
+
+static void turn(struct program *program)
+{
+    struct helper *helper = program->helper;
+    struct watch *watch = program->watch;
+    struct pollfd fds[] = {
+        {.fd = helper_congested(helper) ? -1 : helper_fd_in(helper), .events = POLLIN},
+        {.fd = helper_wants_write(helper) ? helper_fd_out(helper) : -1, .events = POLLOUT},
+        {.fd = watch ? watch_network_fd(watch) : -1, .events = POLLIN},
+        {.fd = watch ? watch_ruleset_fd(watch) : -1, .events = POLLIN},
+        {.fd = program->tunnel ? tunnel_watch(program->tunnel) : -1, .events = POLLIN},
+    };
+
+    if (poll(fds, sizeof fds / sizeof fds[0], watch ? watch_timeout(watch) : -1) < 0)
+        return;
+    if (fds[4].revents != 0)
+        on_backend_ended(program);
+    if (fds[3].revents != 0)
+        on_ruleset(program);
+    if (fds[2].revents != 0)
+        watch_network_read(watch);
+    if (watch != NULL)
+        on_network(program);
+    if (fds[1].revents != 0)
+        helper_flush(helper);
+    if (fds[0].revents != 0)
+        helper_read(helper);
+}
+
+/* Options */
+
+enum {
+    OPTION_INTERFACE = 256,
+    OPTION_ADDRESS,
+    OPTION_MTU,
+    OPTION_LISTEN_PORT,
+    OPTION_BACKEND,
+    OPTION_STATE_DIR,
+};
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"interface", required_argument, NULL, OPTION_INTERFACE},
+    {"address", required_argument, NULL, OPTION_ADDRESS},
+    {"mtu", required_argument, NULL, OPTION_MTU},
+    {"listen-port", required_argument, NULL, OPTION_LISTEN_PORT},
+    {"backend", required_argument, NULL, OPTION_BACKEND},
+    {"state-dir", required_argument, NULL, OPTION_STATE_DIR},
+    {NULL, 0, NULL, 0},
+};
+
+static int read_number(const char *text, long min, long max, int *out, struct error *err)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || value < min || value > max) {
+        error_set(err, "bad-option", "'%s' is no number from %ld to %ld", text, min, max);
+        return -EINVAL;
+    }
+    *out = (int)value;
+    return 0;
+}
+
+static int read_option(struct program *program, int option, const char **config,
+                       struct error *err)
+{
+    struct interface *interface = &program->interface;
+
+    program->by_options |= option != 'c' && option != OPTION_STATE_DIR;
+    switch (option) {
+    case 'c':
+        *config = optarg;
+        return 0;
+    case OPTION_INTERFACE:
+        return interface_set_name(interface, optarg, err);
+    case OPTION_ADDRESS:
+        return interface_add_address(interface, optarg, err);
+    case OPTION_MTU:
+        return read_number(optarg, 576, 8920, &interface->mtu, err);
+    case OPTION_LISTEN_PORT:
+        return read_number(optarg, 0, 65535, &interface->listen_port, err);
+    case OPTION_BACKEND:
+        return interface_set_backend(interface, optarg, err);
+    case OPTION_STATE_DIR:
+        program->state_dir = optarg;
+        return 0;
+    default:
+        error_set(err, "bad-option", "--help lists the options");
+        return -EINVAL;
+    }
+}
+
+static int read_options(struct program *program, int argc, char **argv, const char **config,
+                        struct error *err)
+{
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:", long_options, NULL)) != -1)
+        if (read_option(program, option, config, err) < 0)
+            return -EINVAL;
+    if (optind < argc) {
+        error_set(err, "bad-option", "'%s': --help lists the options", argv[optind]);
+        return -EINVAL;
+    }
+    if (*config != NULL && program->by_options) {
+        error_set(err, "bad-option", "-c says all of the interface; other options do not go with it");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* Files are read while we still may; afterwards there is no need. */
+static int prepare(struct program *program, const char *config, struct error *err)
+{
+    int rc = limits_check(err);
+
+    if (rc == 0 && config != NULL) {
+        program->grants = grants_load(config, &program->interface, err);
+        if (program->grants == NULL)
+            return -EINVAL;
+        program->state_dir = grants_state_dir(program->grants);
+    }
+    if (rc == 0)
+        rc = key_load(program->state_dir, &program->key, err);
+    return rc < 0 ? rc : limits_apply(err);
+}
+
+static int run(struct program *program)
+{
+    while (!terminated && !program->failed && helper_end(program->helper) == HELPER_OPEN)
+        turn(program);
+    if (program->tunnel != NULL &&
+        (terminated || helper_end(program->helper) == HELPER_SHUTDOWN))
+        tunnel_undo(program->tunnel);
+    helper_drain(program->helper, 500);
+    return program->failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct program program = {.state_dir = "/var/lib/punchguard"};
+    struct helper_options options = {
+        .role = ROLE_WG, .name = "wg-setup", .on_message = on_message, .data = &program};
+    const char *config = NULL;
+    struct error err;
+    int rc = 1;
+
+    helper_common_options(argc, argv, usage, ROLE_WG);
+    log_open("punchguard-wg-setup", false);
+    interface_init(&program.interface);
+    if (read_options(&program, argc, argv, &config, &err) < 0) {
+        log_error("%s", err.message);
+        return 2;
+    }
+    if (sodium_init() < 0)
+        return 1;
+    signal(SIGTERM, on_signal);
+    signal(SIGINT, on_signal);
+    program.helper = helper_new(&options, &err);
+    if (program.helper == NULL) {
+        log_error("%s", err.message);
+        return 1;
+    }
+    if (prepare(&program, config, &err) < 0)
+        fatal(&program, &err);
+    else if (program.by_options)
+        open_tunnel(&program);
+    rc = run(&program);
+    tunnel_destroy(program.tunnel);
+    watch_destroy(program.watch);
+    grants_destroy(program.grants);
+    key_wipe(&program.key);
+    helper_destroy(program.helper);
+    return rc;
+}

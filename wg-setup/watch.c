@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "wg-setup/watch.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sodium.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SNAPSHOT_BYTES 32
+
+struct watch {
+    char interface[IFNAMSIZ];
+    int network, ruleset;
+    int64_t settle_at; /* 0: nothing happened */
+    uint8_t snapshot[SNAPSHOT_BYTES];
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int listen_to(int protocol, unsigned groups, struct error *err)
+{
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    error_set(err, "netlink", "cannot watch the host's network (netlink %d): %s", protocol,
+              strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool counts(const struct watch *watch, const struct ifaddrs *item)
+{
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)item->ifa_addr;
+
+    if (item->ifa_addr == NULL || strcmp(item->ifa_name, watch->interface) == 0 ||
+        (item->ifa_flags & IFF_LOOPBACK) || !(item->ifa_flags & IFF_UP))
+        return false;
+    if (item->ifa_addr->sa_family == AF_INET)
+        return true;
+    return item->ifa_addr->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr);
+}
+
+/* The order in which addresses are listed means nothing: sums of hashes do not see it. */
+static void add_hash(uint8_t sum[SNAPSHOT_BYTES], const void *data, size_t length)
+{
+    uint8_t hash[SNAPSHOT_BYTES];
+
+    crypto_generichash(hash, sizeof hash, data, length, NULL, 0);
+    sodium_add(sum, hash, sizeof hash);
+}
+
+static void add_addresses(const struct watch *watch, uint8_t sum[SNAPSHOT_BYTES])
+{
+    struct ifaddrs *list;
+
+    if (getifaddrs(&list) < 0)
+        return;
+    for (struct ifaddrs *item = list; item != NULL; item = item->ifa_next) {
+        char text[IFNAMSIZ + 1 + sizeof(struct in6_addr)] = {0};
+
+        if (!counts(watch, item))
+            continue;
+        memcpy(text, item->ifa_name, strnlen(item->ifa_name, IFNAMSIZ));
+        if (item->ifa_addr->sa_family == AF_INET)
+            memcpy(text + IFNAMSIZ + 1, &((struct sockaddr_in *)item->ifa_addr)->sin_addr, 4);
+        else
+            memcpy(text + IFNAMSIZ + 1, &((struct sockaddr_in6 *)item->ifa_addr)->sin6_addr, 16);
+        add_hash(sum, text, sizeof text);
+    }
+    freeifaddrs(list);
+}
+
+/* proc(5): Iface, Destination, Gateway, Flags, RefCnt, Use, Metric, Mask, … in hex. */
+static void add_default_routes(const struct watch *watch, uint8_t sum[SNAPSHOT_BYTES])
+{
+    char line[512], name[32], gateway[64];
+    unsigned long destination, mask;
+    FILE *file = fopen("/proc/net/route", "re");
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "%31s %lx %63s %*s %*s %*s %*s %lx", name, &destination, gateway, &mask) ==
+                4 &&
+            destination == 0 && mask == 0 && strcmp(name, watch->interface) != 0) {
+            char text[100];
+            int length = snprintf(text, sizeof text, "%s %s", name, gateway);
+
+            add_hash(sum, text, (size_t)length);
+        }
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+static void snapshot(const struct watch *watch, uint8_t sum[SNAPSHOT_BYTES])
+{
+    memset(sum, 0, SNAPSHOT_BYTES);
+    add_addresses(watch, sum);
+    add_default_routes(watch, sum);
+}
+
+struct watch *watch_new(const char *interface, struct error *err)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+
+    if (watch == NULL) {
+        error_set(err, "no-memory", "out of memory");
+        return NULL;
+    }
+    snprintf(watch->interface, sizeof watch->interface, "%s", interface);
+    watch->network = listen_to(NETLINK_ROUTE,
+                               RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+                                   RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+                               err);
+    watch->ruleset = listen_to(NETLINK_NETFILTER, 1u << (NFNLGRP_NFTABLES - 1), err);
+    if (watch->network < 0 || watch->ruleset < 0) {
+        watch_destroy(watch);
+        return NULL;
+    }
+    snapshot(watch, watch->snapshot);
+    return watch;
+}
+
+void watch_destroy(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    if (watch->network >= 0)
+        close(watch->network);
+    if (watch->ruleset >= 0)
+        close(watch->ruleset);
+    free(watch);
+}
+
+int watch_network_fd(const struct watch *watch)
+{
+    return watch->network;
+}
+
+int watch_ruleset_fd(const struct watch *watch)
+{
+    return watch->ruleset;
+}
+
+void watch_network_read(struct watch *watch)
+{
+    char buffer[8192];
+
+    while (recv(watch->network, buffer, sizeof buffer, 0) > 0)
+        ;
+    watch->settle_at = now_ms() + WATCH_DEBOUNCE_MS;
+}
+
+bool watch_ruleset_read(struct watch *watch)
+{
+    char buffer[16384] __attribute__((aligned(8)));
+    bool removed = false;
+    ssize_t n;
+
+    while ((n = recv(watch->ruleset, buffer, sizeof buffer, 0)) > 0) {
+        int left = (int)n;
+
+        for (struct nlmsghdr *head = (struct nlmsghdr *)buffer; mnl_nlmsg_ok(head, left);
+             head = mnl_nlmsg_next(head, &left))
+            removed |= head->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE);
+    }
+    /* Too much at once for the socket's buffer: something may have been missed. */
+    return removed || (n < 0 && errno == ENOBUFS);
+}
+
+int watch_timeout(const struct watch *watch)
+{
+    int64_t left = watch->settle_at - now_ms();
+
+    if (watch->settle_at == 0)
+        return -1;
+    return left > 0 ? (int)left : 0;
+}
+
+bool watch_network_changed(struct watch *watch)
+{
+    uint8_t now[SNAPSHOT_BYTES];
+    bool changed;
+
+    if (watch->settle_at == 0 || now_ms() < watch->settle_at)
+        return false;
+    watch->settle_at = 0;
+    snapshot(watch, now);
+    changed = memcmp(now, watch->snapshot, sizeof now) != 0;
+    memcpy(watch->snapshot, now, sizeof now);
+    return changed;
+}
