@@ -15,7 +15,7 @@ punchguard_broker_SOURCES = \
 	broker/transport.c \
 	broker/wireguard.c
 punchguard_broker_CFLAGS = $(PG_CFLAGS) $(UV_CFLAGS) $(SODIUM_CFLAGS)
-punchguard_broker_LDADD = $(CHILD_LIBS) $(SEAL_LIBS)
+punchguard_broker_LDADD = $(SEAL_LIBS) $(CHILD_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_session

@@ -171,13 +171,14 @@ static int fail(const struct error *err)
 
 static int run(const struct arguments *arguments, struct config *config)
 {
-    struct broker broker = {.config = config, .loop = uv_default_loop()};
+    struct broker broker = {.config = config};
     struct identity *identity = NULL;
     struct error err;
     int rc;
 
     if (give_up_root(arguments, config, &broker.launcher, &err) < 0)
         return fail(&err);
+    broker.loop = uv_default_loop();
     identity = identity_load(config->state_dir, &err);
     if (identity == NULL) {
         launcher_close(broker.launcher);

@@ -18,6 +18,8 @@
 /* One message carries so many allowed IPs; more follow in further messages of the same peer. */
 #define ALLOWED_A_MESSAGE 64
 #define MESSAGE_BYTES     16384
+/* The kernel fills at most so much of a buffer in a dump. */
+#define ANSWER_BYTES      32768
 
 static int fail(struct error *err, int rc, const char *what, const char *name)
 {
@@ -29,7 +31,7 @@ static int fail(struct error *err, int rc, const char *what, const char *name)
 
 static int talk(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t callback, void *data)
 {
-    char *buffer = malloc(MNL_SOCKET_DUMP_SIZE);
+    char *buffer = malloc(ANSWER_BYTES);
     int rc = -1;
     ssize_t n;
 
@@ -38,14 +40,14 @@ static int talk(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t ca
     request->nlmsg_seq = (unsigned)time(NULL);
     if (mnl_socket_sendto(socket, request, request->nlmsg_len) >= 0) {
         do {
-            n = mnl_socket_recvfrom(socket, buffer, MNL_SOCKET_DUMP_SIZE);
+            n = mnl_socket_recvfrom(socket, buffer, ANSWER_BYTES);
             rc = n < 0 ? -1
                        : mnl_cb_run(buffer, (size_t)n, request->nlmsg_seq,
                                     mnl_socket_get_portid(socket), callback, data);
         } while (rc > 0);
     }
     rc = rc < 0 ? -errno : 0;
-    sodium_memzero(buffer, MNL_SOCKET_DUMP_SIZE);
+    sodium_memzero(buffer, ANSWER_BYTES);
     free(buffer);
     return rc;
 }
