@@ -70,9 +70,9 @@ class Device:
         """SIGTERM; returns the broker's exit status."""
         return self.broker.stop(5)
 
-    def await_event(self, kind, peer=None, timeout=PATH_TIMEOUT, start=0, **fields):
-        """The first event of type `kind` (about `peer`, with these fields) from index `start`."""
-        wanted = dict(fields, type=kind, **({"peer": peer.name} if peer else {}))
+    def await_event(self, type_, peer=None, timeout=PATH_TIMEOUT, start=0, **fields):
+        """The first event of type `type_` (about `peer`, with these fields) from index `start`."""
+        wanted = dict(fields, type=type_, **({"peer": peer.name} if peer else {}))
         return self.broker.await_event(
             lambda event: all(event.get(key) == value for key, value in wanted.items()),
             timeout, f"event {wanted}", start)
