@@ -488,22 +488,21 @@ void agent_take(struct agent *agent, const struct message *message)
 
 /* Life */
 
-static int add_local_addresses(struct agent *agent, struct error *err)
+static int add_local_addresses(struct agent *agent, struct addresses *found, struct error *err)
 {
     const struct settings *settings = agent->settings;
-    struct addresses found;
 
     if (settings->local_count > 0) {
-        memcpy(found.items, settings->local, sizeof found.items);
-        found.count = settings->local_count;
-    } else if (addresses_list(&found, settings->exclude, settings->exclude_count, err) < 0) {
+        memcpy(found->items, settings->local, sizeof found->items);
+        found->count = settings->local_count;
+    } else if (addresses_list(found, settings->exclude, settings->exclude_count, err) < 0) {
         return -EADDRNOTAVAIL;
     }
-    for (size_t i = 0; i < found.count; i++) {
+    for (size_t i = 0; i < found->count; i++) {
         NiceAddress address;
 
         nice_address_init(&address);
-        if (nice_address_set_from_string(&address, found.items[i].address))
+        if (nice_address_set_from_string(&address, found->items[i].address))
             nice_agent_add_local_address(agent->nice, &address);
     }
     return 0;
@@ -511,11 +510,13 @@ static int add_local_addresses(struct agent *agent, struct error *err)
 
 static int gather(struct agent *agent, struct error *err)
 {
-    if (add_local_addresses(agent, err) < 0)
+    struct addresses locals;
+
+    if (add_local_addresses(agent, &locals, err) < 0)
         return -EADDRNOTAVAIL;
     if (agent->settings->stun_count > 0) {
         agent->resolver = resolver_install(agent->settings->stun, agent->settings->stun_count,
-                                           on_race_decided, agent, err);
+                                           locals.items, locals.count, on_race_decided, agent, err);
         if (agent->resolver == NULL)
             return -EIO;
         g_object_set(agent->nice, "stun-server", RESOLVER_NAME, NULL);

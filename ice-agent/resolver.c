@@ -128,10 +128,11 @@ static gboolean on_race(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-struct resolver *resolver_install(char *const *servers, size_t count, resolver_decided decided,
-                                  void *data, struct error *err)
+struct resolver *resolver_install(char *const *servers, size_t count, const struct endpoint *locals,
+                                  size_t local_count, resolver_decided decided, void *data,
+                                  struct error *err)
 {
-    struct stun_race *race = stun_race_new(servers, count, now_ms(), err);
+    struct stun_race *race = stun_race_new(servers, count, locals, local_count, now_ms(), err);
     struct resolver *resolver;
 
     if (race == NULL)

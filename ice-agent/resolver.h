@@ -25,10 +25,11 @@ typedef void (*resolver_decided)(void *data, const struct endpoint *winner);
 
 struct resolver;
 
-/* Starts the race on the default main context and makes itself GLib's default. NULL with `err`
- * filled. */
-struct resolver *resolver_install(char *const *servers, size_t count, resolver_decided decided,
-                                  void *data, struct error *err);
+/* Starts the race from `locals` on the default main context and makes itself GLib's default. NULL
+ * with `err` filled. */
+struct resolver *resolver_install(char *const *servers, size_t count, const struct endpoint *locals,
+                                  size_t local_count, resolver_decided decided, void *data,
+                                  struct error *err);
 void resolver_destroy(struct resolver *resolver);
 
 #endif

@@ -26,8 +26,11 @@ struct target {
 };
 
 struct stun_race {
-    int epoll, ipv4, ipv6; /* -1: none */
-    int names;             /* struct endpoint records from the threads; an empty one ends a name */
+    int epoll;
+    struct endpoint locals[STUN_RACE_LOCALS];
+    int sockets[STUN_RACE_LOCALS]; /* one bound to each; -1: none */
+    size_t local_count;
+    int names; /* struct endpoint records from the threads; an empty one ends a name */
     unsigned unresolved;
     struct target targets[STUN_RACE_ADDRESSES];
     size_t count;
@@ -148,39 +151,67 @@ static int watch(const struct stun_race *race, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 
-    return fd < 0 ? 0 : epoll_ctl(race->epoll, EPOLL_CTL_ADD, fd, &event);
+    return epoll_ctl(race->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+/* An address that is gone meanwhile leaves the others. */
+static void socket_open(struct stun_race *race, size_t index)
+{
+    struct sockaddr_storage local;
+    int size = endpoint_to_sockaddr(&race->locals[index], &local);
+    int fd = socket(local.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd >= 0 &&
+        (bind(fd, (struct sockaddr *)&local, (socklen_t)size) < 0 || watch(race, fd) < 0)) {
+        close(fd);
+        fd = -1;
+    }
+    race->sockets[index] = fd;
 }
 
 static int race_open(struct stun_race *race, int *out)
 {
-    int ends[2], one = 1;
+    int ends[2];
 
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
     race->names = ends[0];
     *out = ends[1];
     race->epoll = epoll_create1(EPOLL_CLOEXEC);
-    race->ipv4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    race->ipv6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (race->ipv6 >= 0)
-        setsockopt(race->ipv6, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (race->epoll < 0 || watch(race, race->names) < 0 || watch(race, race->ipv4) < 0 ||
-        watch(race, race->ipv6) < 0)
+    if (race->epoll < 0)
         return -errno;
-    return 0;
+    for (size_t i = 0; i < race->local_count; i++)
+        socket_open(race, i);
+    return watch(race, race->names);
 }
 
-struct stun_race *stun_race_new(char *const *servers, size_t count, int64_t now, struct error *err)
+static struct stun_race *race_alloc(const struct endpoint *locals, size_t local_count, int64_t now)
 {
     struct stun_race *race = calloc(1, sizeof *race);
+
+    if (race == NULL)
+        return NULL;
+    race->epoll = race->names = -1;
+    race->end = now + STUN_RACE_END_MS;
+    race->local_count = local_count < STUN_RACE_LOCALS ? local_count : STUN_RACE_LOCALS;
+    for (size_t i = 0; i < race->local_count; i++) {
+        race->locals[i] = locals[i];
+        race->locals[i].port = 0;
+        race->sockets[i] = -1;
+    }
+    return race;
+}
+
+struct stun_race *stun_race_new(char *const *servers, size_t count, const struct endpoint *locals,
+                                size_t local_count, int64_t now, struct error *err)
+{
+    struct stun_race *race = race_alloc(locals, local_count, now);
     int out = -1, rc;
 
     if (race == NULL) {
         error_set(err, "no-memory", "out of memory");
         return NULL;
     }
-    race->epoll = race->ipv4 = race->ipv6 = race->names = -1;
-    race->end = now + STUN_RACE_END_MS;
     rc = race_open(race, &out);
     if (rc < 0)
         error_set(err, "no-socket", "cannot ask STUN servers: %s", strerror(-rc));
@@ -199,12 +230,11 @@ void stun_race_destroy(struct stun_race *race)
 {
     if (race == NULL)
         return;
+    for (size_t i = 0; i < race->local_count; i++)
+        if (race->sockets[i] >= 0)
+            close(race->sockets[i]);
     if (race->names >= 0)
         close(race->names);
-    if (race->ipv4 >= 0)
-        close(race->ipv4);
-    if (race->ipv6 >= 0)
-        close(race->ipv6);
     if (race->epoll >= 0)
         close(race->epoll);
     free(race);
@@ -215,23 +245,26 @@ int stun_race_fd(const struct stun_race *race)
     return race->epoll;
 }
 
-static int target_send(const struct stun_race *race, const struct target *target)
+/* Whether it left by at least one address. */
+static bool target_send(const struct stun_race *race, const struct target *target)
 {
     uint8_t request[STUN_HEADER_BYTES];
     struct sockaddr_storage to;
     int size = endpoint_to_sockaddr(&target->endpoint, &to);
-    int fd = to.ss_family == AF_INET ? race->ipv4 : race->ipv6;
+    bool sent = false;
 
     stun_make_request(request, target->transaction);
-    return sendto(fd, request, sizeof request, 0, (struct sockaddr *)&to, (socklen_t)size) < 0
-               ? -errno
-               : 0;
+    for (size_t i = 0; i < race->local_count; i++)
+        if (race->sockets[i] >= 0 && endpoint_family(&race->locals[i]) == to.ss_family)
+            sent |= sendto(race->sockets[i], request, sizeof request, 0, (struct sockaddr *)&to,
+                           (socklen_t)size) >= 0;
+    return sent;
 }
 
 /* Where there is no route the other servers need not wait for the end of the race. */
 static void target_try(const struct stun_race *race, struct target *target, int64_t now)
 {
-    if (target->tries == STUN_RACE_TRIES || target_send(race, target) < 0) {
+    if (target->tries == STUN_RACE_TRIES || !target_send(race, target)) {
         target->due = INT64_MAX;
         return;
     }
@@ -251,12 +284,12 @@ static void names_read(struct stun_race *race, int64_t now)
     }
 }
 
-static bool has_answered(const struct stun_race *race, int fd, struct endpoint *winner)
+static bool socket_answered(const struct stun_race *race, int fd, struct endpoint *winner)
 {
     uint8_t packet[1500];
     ssize_t n;
 
-    while (fd >= 0 && (n = recv(fd, packet, sizeof packet, MSG_DONTWAIT)) >= 0) {
+    while ((n = recv(fd, packet, sizeof packet, MSG_DONTWAIT)) >= 0) {
         for (size_t i = 0; i < race->count; i++) {
             if (!stun_is_response(packet, (size_t)n, race->targets[i].transaction))
                 continue;
@@ -264,6 +297,15 @@ static bool has_answered(const struct stun_race *race, int fd, struct endpoint *
             return true;
         }
     }
+    return false;
+}
+
+static bool has_answered(const struct stun_race *race, int family, struct endpoint *winner)
+{
+    for (size_t i = 0; i < race->local_count; i++)
+        if (race->sockets[i] >= 0 && endpoint_family(&race->locals[i]) == family &&
+            socket_answered(race, race->sockets[i], winner))
+            return true;
     return false;
 }
 
@@ -296,9 +338,9 @@ enum stun_race_result stun_race_advance(struct stun_race *race, int64_t now,
     struct endpoint answered;
 
     names_read(race, now);
-    if (has_answered(race, race->ipv4, winner))
+    if (has_answered(race, AF_INET, winner))
         return STUN_RACE_WON;
-    if (has_answered(race, race->ipv6, &answered) && race->ipv6_until == 0) {
+    if (has_answered(race, AF_INET6, &answered) && race->ipv6_until == 0) {
         race->ipv6_winner = answered;
         race->ipv6_until = now + STUN_RACE_IPV4_MS;
     }

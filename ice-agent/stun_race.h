@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Which of several STUN servers answers first: names are resolved in threads, requests go out in
- * parallel from sockets of its own. Knows no event loop: poll stun_race_fd() and call
- * stun_race_advance().
+ * parallel from each local address, for a host's preferred one may be the one that leads nowhere.
+ * Knows no event loop: poll stun_race_fd() and call stun_race_advance().
  */
 #ifndef ICE_AGENT_STUN_RACE_H
 #define ICE_AGENT_STUN_RACE_H
@@ -16,6 +16,8 @@
 #define STUN_RACE_SERVERS 32
 /* A name may have several addresses. */
 #define STUN_RACE_ADDRESSES 64
+/* Local addresses that are sent from. */
+#define STUN_RACE_LOCALS 16
 /* Requests to one address: at 0, 100, 300, 700 and 1500 ms after it is known (RFC 8489
  * section 6.2.1 doubles, too). */
 #define STUN_RACE_FIRST_MS 100
@@ -29,8 +31,10 @@ enum stun_race_result { STUN_RACE_RUNNING, STUN_RACE_WON, STUN_RACE_LOST };
 
 struct stun_race;
 
-/* Begins at `now` (ms, monotonic). `servers` are "host:port" or "host". NULL with `err` filled. */
-struct stun_race *stun_race_new(char *const *servers, size_t count, int64_t now, struct error *err);
+/* Begins at `now` (ms, monotonic). `servers` are "host:port" or "host"; ports of `locals` do
+ * not count. NULL with `err` filled. */
+struct stun_race *stun_race_new(char *const *servers, size_t count, const struct endpoint *locals,
+                                size_t local_count, int64_t now, struct error *err);
 /* Never waits for a name that does not resolve: its thread ends later, by itself. */
 void stun_race_destroy(struct stun_race *race);
 
