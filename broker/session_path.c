@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "broker/session_state.h"
+
+/* A first handshake that has not come by then, in ms, was lost, and WireGuard itself would only try
+ * again after its REKEY_TIMEOUT of 5 s: the peer is set anew. The two sides must not do it at the
+ * same moment. */
+#define REPROVOKE_OFFERER_MS  1000
+#define REPROVOKE_ANSWERER_MS 2300
+
+void path_take(struct session *s, int index)
+{
+    struct slot *slot = &s->slots[index];
+
+    slot->phase = PHASE_USABLE;
+    s->active = index;
+    s->confirmed = false;
+    s->moved_at = s->now;
+    s->reprovoke_at = s->latest_handshake > 0
+                          ? NEVER
+                          : s->now + (s->offerer ? REPROVOKE_OFFERER_MS : REPROVOKE_ANSWERER_MS);
+    wg_say_path(s, slot);
+}
+
+/* What a confirmation is measured against. The offerer counts from its move. The other counts from
+ * when its port is open, for the offerer's first packet may come before it moves itself. */
+void path_baseline(struct session *s)
+{
+    s->baseline_due = true;
+    say_action(s, SESSION_WG, NONE, MESSAGE_status);
+}
+
+void say_path(struct session *s, struct slot *slot)
+{
+    struct message *m = say_action(s, SESSION_SEND, NONE, MESSAGE_path);
+
+    m->path.session = slot->id;
+    m->path.kind = "direct";
+}
+
+void path_move(struct session *s, int index)
+{
+    int before = s->active;
+
+    s->trial = NONE;
+    if (s->offerer)
+        path_baseline(s);
+    if (before != NONE) {
+        s->left = before;
+        s->slots[before].phase = PHASE_LEFT;
+    }
+    path_take(s, index);
+    s->failures = 0;
+    s->retry_at = s->want_at = NEVER;
+    say_path_event(s, NULL);
+    if (s->offerer)
+        say_path(s, &s->slots[index]);
+}
+
+void path_confirm(struct session *s)
+{
+    s->confirmed = true;
+    s->reprovoke_at = NEVER;
+    if (s->left != NONE)
+        slot_close(s, s->left);
+    negotiate(s);
+}
+
+/* The new path brought nothing in time: the one before is still open. */
+void path_undo(struct session *s)
+{
+    int failed = s->active, before = s->left;
+
+    s->left = NONE;
+    path_take(s, before);
+    s->confirmed = true;
+    slot_close(s, failed);
+    say_path_event(s, "the path tried in its place carried no WireGuard traffic");
+    retry_later(s);
+}
+
+void path_drop(struct session *s, const char *reason)
+{
+    if (s->left != NONE)
+        slot_close(s, s->left);
+    if (s->active == NONE)
+        return;
+    slot_close(s, s->active);
+    if (s->wg_ready)
+        wg_say_path(s, NULL);
+    say_path_event(s, reason);
+}

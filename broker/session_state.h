@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The session machine's inside: what session.c and its parts share, and nobody else.
+ */
+#ifndef BROKER_SESSION_STATE_H
+#define BROKER_SESSION_STATE_H
+
+#include "broker/session.h"
+
+#define NONE  (-1)
+#define NEVER INT64_MAX
+
+enum phase {
+    PHASE_EMPTY,       /* no ice-agent */
+    PHASE_PREPARED,    /* an ice-agent gathers, the negotiation has no name yet */
+    PHASE_NEGOTIATING, /* offer sent or taken */
+    PHASE_USABLE,      /* a pair is there, its port is open */
+    PHASE_LEFT,        /* its path was left for another, which is not confirmed yet */
+};
+
+struct slot {
+    enum phase phase;
+    bool agent; /* runs */
+    char id[17];
+    char ufrag[257], pwd[257]; /* ours; "" until the agent says */
+    char remote_ufrag[257], remote_pwd[257];
+    char *candidates[SESSION_CANDIDATES]; /* ours */
+    size_t candidate_count, remote_candidate_count;
+    bool done;
+    bool peer_usable; /* the peer said that its port is open */
+    bool local_srflx, remote_srflx;
+    bool lost; /* the agent's probes go unanswered */
+    int64_t started, resend_at, use_at;
+    struct endpoint base, remote;
+    int64_t rtt_ms;
+};
+
+struct session {
+    bool offerer, online, wg_ready, peer_known;
+    char wg_public_key[45]; /* the peer's */
+    struct slot slots[SESSION_SLOTS];
+    int active, trial, left; /* slots, or NONE */
+    bool confirmed;          /* WireGuard traffic came since the move to `active` */
+    bool baseline_due;       /* the next status is what a confirmation is measured against */
+    int64_t moved_at, baseline_rx, baseline_handshake;
+    int64_t reprovoke_at;
+    int64_t latest_handshake;
+    unsigned failures;
+    int64_t retry_at, want_at;
+    int64_t starts[SESSION_RATE];
+    unsigned start_next;
+    char reason[300];
+    /* of the event at hand */
+    int64_t now;
+    uint64_t random;
+    struct session_actions *out;
+};
+
+/* session_say.c: actions of the event at hand. */
+struct message *say_action(struct session *s, enum session_action_type type, int slot,
+                           enum message_type message);
+void say_copy(char *to, size_t size, const char *from);
+void say_path_event(struct session *s, const char *reason);
+void say_plain(struct session *s, enum message_type type);
+void say_description(struct session *s, struct slot *slot);
+void say_candidate(struct session *s, struct slot *slot, size_t index);
+void say_done(struct session *s, struct slot *slot);
+void say_all(struct session *s, struct slot *slot);
+void wg_say_port(struct session *s, enum message_type type, const struct endpoint *base);
+void wg_say_path(struct session *s, const struct slot *slot);
+void wg_say_peer(struct session *s);
+
+/* session_slot.c: slots, and when to negotiate. */
+void slot_forget(struct slot *slot);
+int slot_free(const struct session *s);
+bool slot_has_port(const struct slot *slot);
+void slot_close(struct session *s, int index);
+void trial_prepare(struct session *s);
+void trial_name(struct session *s, const char *id);
+int64_t trial_rate_at(const struct session *s);
+void retry_later(struct session *s);
+bool can_negotiate(const struct session *s);
+bool needs_path(const struct session *s);
+void offer_begin(struct session *s);
+void negotiate(struct session *s);
+void negotiate_now(struct session *s);
+void trial_fail(struct session *s, const char *reason);
+
+/* session_path.c: which path carries the traffic. */
+void path_take(struct session *s, int index);
+void path_baseline(struct session *s);
+void say_path(struct session *s, struct slot *slot);
+void path_move(struct session *s, int index);
+void path_confirm(struct session *s);
+void path_undo(struct session *s);
+void path_drop(struct session *s, const char *reason);
+
+/* session_agent.c: what the ice-agents say. */
+void trial_use(struct session *s);
+const char *agent_failure(const struct slot *slot);
+void agent_said(struct session *s, int index, const struct message *m);
+void agent_ended(struct session *s, int index);
+
+#endif
