@@ -5,10 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/clock.h"
+#include "broker/resume.h"
 #include "protocol/log.h"
 
 /* The word of our going is given so long to leave before the transports end, in ms. */
 #define GOODBYE_MS 150
+/* What is to be kept is written so long after the first change, in ms: a mesh that comes up is one
+ * write. */
+#define KEEP_MS 200
+/* A folder that could not be written to is tried again after this, in ms. */
+#define KEEP_AGAIN_MS 30000
 
 static const int ending_signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 
@@ -27,6 +34,62 @@ void broker_helper_event(struct broker *broker, const char *helper, bool up,
         log_warn("%s: %s", helper, why->message);
 }
 
+/* What stands in STATE_DIR/resume of each peer of the configuration; to be freed. */
+static struct resume *kept_peers(const struct broker *broker)
+{
+    struct resume *kept = calloc(broker->config->peer_count + 1, sizeof *kept);
+
+    for (size_t i = 0; kept != NULL && i < broker->config->peer_count; i++)
+        snprintf(kept[i].id, sizeof kept[i].id, "%s", broker->config->peers[i].id);
+    return kept;
+}
+
+static void on_keep(uv_timer_t *timer)
+{
+    struct broker *broker = timer->data;
+    struct resume *kept = kept_peers(broker);
+    struct error err;
+
+    for (size_t i = 0; kept != NULL && i < broker->config->peer_count; i++)
+        kept[i].memory = *session_memory(broker->peers[i].session);
+    if (kept == NULL)
+        error_set(&err, "no-memory", "out of memory");
+    if (kept == NULL ||
+        resume_write(broker->config->state_dir, kept, broker->config->peer_count, &err) < 0) {
+        log_warn("the paths that work can't be kept for the next start: %s", err.message);
+        uv_timer_start(timer, on_keep, KEEP_AGAIN_MS, 0);
+    }
+    free(kept);
+}
+
+void broker_keep(struct broker *broker)
+{
+    if (!uv_is_active((uv_handle_t *)&broker->keep))
+        uv_timer_start(&broker->keep, on_keep, KEEP_MS, 0);
+}
+
+static void all_peers(struct broker *broker, enum session_event_type type)
+{
+    for (size_t i = 0; i < broker->config->peer_count; i++)
+        peer_handle(&broker->peers[i], type, 0, NULL);
+}
+
+static void on_clocks(uv_timer_t *timer)
+{
+    struct broker *broker = timer->data;
+    struct clockwatch_found found = clockwatch_look(&broker->clockwatch, clock_boot_ms(),
+                                                    clock_monotonic_ms(), clock_wall_ms());
+
+    if (found.set_back) {
+        log_info("the clock was set back: peers are told, for WireGuard refuses what is older");
+        all_peers(broker, SESSION_CLOCK_BACK);
+    }
+    if (found.slept) {
+        log_info("the machine slept: looking for paths anew");
+        all_peers(broker, SESSION_AWAKE);
+    }
+}
+
 static void stop_transports(struct broker *broker)
 {
     for (size_t i = 0; i < broker->config->transport_count; i++)
@@ -38,6 +101,8 @@ static void broker_close(struct broker *broker)
     for (size_t i = 0; i < sizeof broker->signals / sizeof broker->signals[0]; i++)
         uv_close((uv_handle_t *)&broker->signals[i], NULL);
     uv_close((uv_handle_t *)&broker->goodbye, NULL);
+    uv_close((uv_handle_t *)&broker->clocks, NULL);
+    uv_close((uv_handle_t *)&broker->keep, NULL);
 }
 
 void broker_child_gone(struct broker *broker)
@@ -61,6 +126,8 @@ static void broker_stop(struct broker *broker, enum child_stop_how how)
         for (size_t i = 0; i < broker->config->peer_count; i++)
             peer_goodbye(&broker->peers[i]);
     broker->stopping = true;
+    if (uv_is_active((uv_handle_t *)&broker->keep))
+        on_keep(&broker->keep);
     for (struct agent *agent = broker->agents; agent != NULL; agent = agent->next)
         agent_stop(agent, how);
     wireguard_stop(broker, how);
@@ -85,6 +152,15 @@ static void on_signal(uv_signal_t *handle, int signal)
     broker_stop(broker, signal == SIGQUIT ? CHILD_EOF : CHILD_SHUTDOWN);
 }
 
+static void start_timers(struct broker *broker)
+{
+    uv_timer_init(broker->loop, &broker->goodbye);
+    uv_timer_init(broker->loop, &broker->clocks);
+    uv_timer_init(broker->loop, &broker->keep);
+    broker->goodbye.data = broker->clocks.data = broker->keep.data = broker;
+    uv_timer_start(&broker->clocks, on_clocks, 0, CLOCKWATCH_MS);
+}
+
 static void watch_signals(struct broker *broker)
 {
     for (size_t i = 0; i < sizeof ending_signals / sizeof ending_signals[0]; i++) {
@@ -93,8 +169,6 @@ static void watch_signals(struct broker *broker)
         uv_signal_start(&broker->signals[i], on_signal, ending_signals[i]);
     }
     signal(SIGPIPE, SIG_IGN);
-    uv_timer_init(broker->loop, &broker->goodbye);
-    broker->goodbye.data = broker;
 }
 
 /* A transport whose program is missing is told; the others go on. */
@@ -117,6 +191,22 @@ static size_t start_transports(struct broker *broker)
     return started;
 }
 
+static int start_peers(struct broker *broker, struct error *err)
+{
+    struct resume *kept = kept_peers(broker);
+    int rc = 0;
+
+    if (kept == NULL) {
+        error_set(err, "no-memory", "out of memory");
+        return -1;
+    }
+    resume_read(broker->config->state_dir, kept, broker->config->peer_count);
+    for (size_t i = 0; rc == 0 && i < broker->config->peer_count; i++)
+        rc = peer_init(&broker->peers[i], broker, i, &kept[i].memory, err);
+    free(kept);
+    return rc;
+}
+
 static int broker_start(struct broker *broker, struct error *err)
 {
     broker->peers = calloc(broker->config->peer_count + 1, sizeof *broker->peers);
@@ -125,9 +215,8 @@ static int broker_start(struct broker *broker, struct error *err)
         error_set(err, "no-memory", "out of memory");
         return -1;
     }
-    for (size_t i = 0; i < broker->config->peer_count; i++)
-        if (peer_init(&broker->peers[i], broker, i, err) < 0)
-            return -1;
+    if (start_peers(broker, err) < 0)
+        return -1;
     if (wireguard_start(broker, err) < 0)
         return -1;
     if (start_transports(broker) == 0) {
@@ -144,6 +233,7 @@ int broker_run(struct broker *broker)
     broker->events = event_log_new(broker->loop);
     if (broker->events == NULL)
         return 1;
+    start_timers(broker);
     watch_signals(broker);
     if (broker_start(broker, &err) < 0) {
         log_error("%s", err.message);

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "broker/child.h"
+#include "broker/clockwatch.h"
 #include "broker/config.h"
 #include "broker/envelope.h"
 #include "broker/event.h"
@@ -75,6 +76,9 @@ struct broker {
     struct agent *agents;
     uv_signal_t signals[4];
     uv_timer_t goodbye;
+    uv_timer_t clocks;
+    uv_timer_t keep; /* active while something is to be written to STATE_DIR/resume */
+    struct clockwatch clockwatch;
     bool stopping;
     enum child_stop_how how;
     unsigned children; /* that have not ended */
@@ -88,13 +92,17 @@ void broker_child_gone(struct broker *broker);
 void broker_helper_event(struct broker *broker, const char *helper, bool up,
                          const struct error *why);
 
+/* What a session keeps for the next life has changed. */
+void broker_keep(struct broker *broker);
+
 /* transport.c. `offline` asks for the address alone. */
 int transport_start(struct transport *transport, struct error *err);
 void transport_stop(struct transport *transport, enum child_stop_how how);
 void transport_send(struct transport *transport, const struct peer *peer, const char *data);
 
 /* peer.c */
-int peer_init(struct peer *peer, struct broker *broker, size_t index, struct error *err);
+int peer_init(struct peer *peer, struct broker *broker, size_t index,
+              const struct session_memory *memory, struct error *err);
 void peer_stop(struct peer *peer);
 void peer_free(struct peer *peer);
 void peer_presence(struct peer *peer, const struct transport *transport, bool online);

@@ -28,4 +28,10 @@ static inline int64_t clock_monotonic_ms(void)
     return clock_read_ms(CLOCK_MONOTONIC);
 }
 
+/* ms since 1970, as far as somebody set it right. */
+static inline int64_t clock_wall_ms(void)
+{
+    return clock_read_ms(CLOCK_REALTIME);
+}
+
 #endif

@@ -7,11 +7,14 @@ punchguard_broker_SOURCES = \
 	broker/agent.c \
 	broker/broker.c broker/broker.h \
 	broker/clock.h \
+	broker/clockwatch.c broker/clockwatch.h \
 	broker/event.c broker/event.h \
 	broker/main.c \
 	broker/peer.c \
+	broker/resume.c broker/resume.h \
 	broker/session.c broker/session.h broker/session_state.h \
-	broker/session_agent.c broker/session_path.c broker/session_say.c broker/session_slot.c \
+	broker/session_agent.c broker/session_health.c broker/session_path.c \
+	broker/session_resume.c broker/session_say.c broker/session_slot.c \
 	broker/showid.c broker/showid.h \
 	broker/transport.c \
 	broker/wireguard.c
@@ -23,6 +26,7 @@ check_PROGRAMS += tests/unit/test_session
 TESTS += tests/unit/test_session
 endif
 tests_unit_test_session_SOURCES = tests/unit/test_session.c broker/session.c \
-	broker/session_agent.c broker/session_path.c broker/session_say.c broker/session_slot.c
+	broker/session_agent.c broker/session_health.c broker/session_path.c \
+	broker/session_resume.c broker/session_say.c broker/session_slot.c
 tests_unit_test_session_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_session_LDADD = $(PROTOCOL_LIBS) $(CMOCKA_LIBS)

@@ -60,6 +60,9 @@ static void act(struct peer *peer, struct session_action *action)
     case SESSION_WG:
         wireguard_send(peer->broker, peer, &action->message);
         break;
+    case SESSION_KEEP:
+        broker_keep(peer->broker);
+        break;
     case SESSION_NOTIFY:
         switch (action->message.type) {
         case MESSAGE_event_path:
@@ -153,7 +156,8 @@ static void peer_text(struct peer *peer, const char *text, bool hello)
     struct error err;
 
     if (message_decode(text, strlen(text), ROLE_PEER, FROM_HELPER, &m, NULL, &err) < 0) {
-        log_warn("%s: a message of the peer was dropped: %s", peer->config->grant.peer, err.message);
+        log_warn("%s: a message of the peer was dropped: %s", peer->config->grant.peer,
+                 err.message);
         return;
     }
     if (m.type == MESSAGE_peer_hello && hello)
@@ -210,13 +214,14 @@ void peer_goodbye(struct peer *peer)
         peer_say(peer, &bye);
 }
 
-int peer_init(struct peer *peer, struct broker *broker, size_t index, struct error *err)
+int peer_init(struct peer *peer, struct broker *broker, size_t index,
+              const struct session_memory *memory, struct error *err)
 {
     peer->broker = broker;
     peer->config = &broker->config->peers[index];
     peer->index = index;
-    peer->envelope = envelope_new(broker->identity->secret, broker->identity->public,
-                                  peer->config->grant.key);
+    peer->envelope =
+        envelope_new(broker->identity->secret, broker->identity->public, peer->config->grant.key);
     if (peer->envelope == NULL) {
         error_set(err, "bad-id",
                   "%s: $.peers[%zu].id: this is our own id, or no key of a device; the other "
@@ -224,7 +229,7 @@ int peer_init(struct peer *peer, struct broker *broker, size_t index, struct err
                   broker->config->path, index);
         return -EINVAL;
     }
-    peer->session = session_new(envelope_is_initiator(peer->envelope));
+    peer->session = session_new(envelope_is_initiator(peer->envelope), memory);
     if (peer->session == NULL) {
         error_set(err, "no-memory", "out of memory");
         return -ENOMEM;

@@ -7,7 +7,7 @@
 
 #include "broker/session_state.h"
 
-struct session *session_new(bool offerer)
+struct session *session_new(bool offerer, const struct session_memory *memory)
 {
     struct session *s = calloc(1, sizeof *s);
 
@@ -15,7 +15,10 @@ struct session *session_new(bool offerer)
         return NULL;
     s->offerer = offerer;
     s->active = s->trial = s->left = NONE;
-    s->retry_at = s->want_at = s->reprovoke_at = NEVER;
+    s->retry_at = s->want_at = s->reprovoke_at = s->suspect_at = NEVER;
+    if (memory != NULL)
+        s->memory = *memory;
+    s->peer_known = s->memory.wg_public_key[0] != '\0';
     for (unsigned i = 0; i < SESSION_RATE; i++)
         s->starts[i] = INT64_MIN / 2;
     snprintf(s->reason, sizeof s->reason, "waiting for signalling");
@@ -33,7 +36,12 @@ void session_destroy(struct session *s)
 
 bool session_has_path(const struct session *s)
 {
-    return s->active != NONE;
+    return has_path(s);
+}
+
+const struct session_memory *session_memory(const struct session *s)
+{
+    return &s->memory;
 }
 
 bool session_wants_status(const struct session *s)
@@ -111,15 +119,30 @@ static void on_answer(struct session *s, const struct message_answer *answer)
     }
 }
 
+/* All is said again while there is no pair. */
+static bool candidate_is_new(struct slot *slot, const char *text)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a, 64 bits */
+
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
+    for (size_t i = 0; i < slot->remote_candidate_count; i++)
+        if (slot->remote_candidates[i] == hash)
+            return false;
+    if (slot->remote_candidate_count == SESSION_CANDIDATES)
+        return false;
+    slot->remote_candidates[slot->remote_candidate_count++] = hash;
+    return true;
+}
+
 static void on_candidate(struct session *s, const struct message *message)
 {
     const struct message_peer_candidate *from = &message->peer_candidate;
     struct slot *slot = slot_named(s, from->session);
     struct message *m;
 
-    if (slot == NULL || slot->remote_candidate_count >= 3 * SESSION_CANDIDATES)
+    if (slot == NULL || !candidate_is_new(slot, from->candidate))
         return;
-    slot->remote_candidate_count++;
     slot->remote_srflx |= strstr(from->candidate, " typ srflx") != NULL;
     m = say_action(s, SESSION_NOTIFY, NONE, MESSAGE_event_candidate);
     m->event_candidate.side = "remote";
@@ -164,8 +187,24 @@ static void on_path(struct session *s, const struct message_path *path)
         path_move(s, s->trial);
 }
 
+/* The port stays open for a while: a peer that only restarts finds it by what it remembers. */
+static void on_bye(struct session *s)
+{
+    if (s->trial != NONE)
+        slot_close(s, s->trial);
+    if (s->left != NONE)
+        slot_close(s, s->left);
+    if (s->active == NONE || s->gone || s->resuming)
+        return;
+    s->gone = true;
+    s->gone_until = s->now + SESSION_BYE_MS;
+    say_path_event(s, "the peer said goodbye");
+}
+
 static void on_message(struct session *s, const struct message *m)
 {
+    if (s->gone && m->type != MESSAGE_bye)
+        s->gone = false;
     switch (m->type) {
     case MESSAGE_offer:
         on_offer(s, &m->offer);
@@ -186,23 +225,39 @@ static void on_message(struct session *s, const struct message *m)
         on_path(s, &m->path);
         break;
     case MESSAGE_bye:
-        if (s->trial != NONE)
-            slot_close(s, s->trial);
-        path_drop(s, "the peer said goodbye");
+        on_bye(s);
+        break;
+    case MESSAGE_clock_reset:
+        peer_tell_anew(s);
         break;
     default:
         break;
     }
 }
 
+static void clock_reset_say(struct session *s)
+{
+    if (!s->clock_reset_due || !s->online || !s->peer_known)
+        return;
+    s->clock_reset_due = false;
+    say_plain(s, MESSAGE_clock_reset);
+}
+
 static void on_hello(struct session *s, const struct message_peer_hello *hello)
 {
-    bool changed = strcmp(s->wg_public_key, hello->wg_public_key) != 0;
+    bool changed = strcmp(s->memory.wg_public_key, hello->wg_public_key) != 0;
 
-    say_copy(s->wg_public_key, sizeof s->wg_public_key, hello->wg_public_key);
     s->peer_known = true;
-    if (changed && s->wg_ready)
-        wg_say_peer(s);
+    s->gone = false;
+    if (changed) {
+        say_copy(s->memory.wg_public_key, sizeof s->memory.wg_public_key, hello->wg_public_key);
+        say_action(s, SESSION_KEEP, NONE, MESSAGE_NONE);
+        if (s->wg_ready)
+            peer_tell(s);
+        if (s->wg_ready && s->active != NONE)
+            wg_say_path(s, &s->slots[s->active]);
+    }
+    clock_reset_say(s);
     negotiate_now(s);
 }
 
@@ -219,6 +274,8 @@ static void on_offline(struct session *s)
     s->online = false;
     if (s->trial != NONE && s->slots[s->trial].phase == PHASE_PREPARED)
         slot_close(s, s->trial);
+    if (!has_path(s) && !s->gone && !s->resuming)
+        say_path_event(s, "waiting for signalling");
 }
 
 /* A wg-setup that comes back knows nothing of what was asked of the one before. */
@@ -226,7 +283,7 @@ static void on_wg_ready(struct session *s)
 {
     s->wg_ready = true;
     if (s->peer_known)
-        wg_say_peer(s);
+        peer_tell(s);
     for (int i = 0; i < SESSION_SLOTS; i++)
         if (slot_has_port(&s->slots[i]))
             wg_say_port(s, MESSAGE_port_open, &s->slots[i].base);
@@ -235,6 +292,14 @@ static void on_wg_ready(struct session *s)
     if (s->trial != NONE && slot_has_port(&s->slots[s->trial]))
         trial_use(s);
     negotiate_now(s);
+}
+
+/* By what it remembers, and before its signalling. */
+static void came_back(struct session *s)
+{
+    s->gone = false;
+    if (!s->dead)
+        say_path_event(s, NULL);
 }
 
 static void on_wg_status(struct session *s, const struct message_peer_status *status)
@@ -246,7 +311,12 @@ static void on_wg_status(struct session *s, const struct message_peer_status *st
         s->baseline_handshake = s->latest_handshake;
         s->baseline_due = false;
     }
+    if (s->gone && first)
+        came_back(s);
     s->latest_handshake = status->latest_handshake;
+    health_status(s, status);
+    if (s->standing_due)
+        resume_status(s, status);
     if (first) {
         struct message *m = say_action(s, SESSION_NOTIFY, NONE, MESSAGE_event_handshake);
 
@@ -258,7 +328,7 @@ static void on_wg_status(struct session *s, const struct message_peer_status *st
         path_move(s, s->trial);
     if (s->active == NONE || s->confirmed)
         return;
-    if (!endpoint_equal(&status->endpoint, &s->slots[s->active].remote))
+    if (!s->resuming && !endpoint_equal(&status->endpoint, &s->slots[s->active].remote))
         return;
     if (status->latest_handshake > s->baseline_handshake || status->rx_bytes > s->baseline_rx)
         path_confirm(s);
@@ -269,27 +339,27 @@ static void on_network_changed(struct session *s)
 {
     if (s->trial != NONE && s->slots[s->trial].phase != PHASE_USABLE)
         slot_close(s, s->trial);
-    if (s->active != NONE)
-        s->slots[s->active].lost = true;
-    s->failures = 0;
-    s->retry_at = s->want_at = NEVER;
-    if (s->offerer)
-        negotiate(s);
-    else if (can_negotiate(s))
-        say_plain(s, MESSAGE_want_session);
+    s->renew = s->active != NONE;
+    want_now(s);
+}
+
+/* NATs may have forgotten us: WireGuard sends at once, not with its next keep-alive. */
+static void on_awake(struct session *s)
+{
+    if (s->active != NONE && s->wg_ready)
+        wg_say_path(s, &s->slots[s->active]);
+    on_network_changed(s);
 }
 
 static void reprovoke(struct session *s)
 {
     s->reprovoke_at = NEVER;
-    if (s->latest_handshake > 0 || s->active == NONE || !s->wg_ready)
+    if (s->active == NONE || !s->wg_ready)
         return;
-    say_action(s, SESSION_WG, NONE, MESSAGE_wg_peer_remove);
-    wg_say_peer(s);
-    for (int i = 0; i < SESSION_SLOTS; i++)
-        if (slot_has_port(&s->slots[i]))
-            wg_say_port(s, MESSAGE_port_open, &s->slots[i].base);
-    wg_say_path(s, &s->slots[s->active]);
+    if (s->resuming)
+        resume_again(s);
+    else if (s->latest_handshake == 0)
+        peer_tell_anew(s);
 }
 
 static void tick_trial(struct session *s)
@@ -318,6 +388,12 @@ static void on_tick(struct session *s)
     if (s->active != NONE && !s->confirmed && s->left != NONE &&
         s->now - s->moved_at >= SESSION_CONFIRM_MS)
         path_undo(s);
+    if (s->gone && s->now >= s->gone_until) {
+        path_drop(s, NULL);
+        s->gone = false;
+    }
+    health_tick(s);
+    resume_tick(s);
     negotiate(s);
 }
 
@@ -362,6 +438,13 @@ void session_handle(struct session *s, const struct session_event *event,
     case SESSION_NETWORK_CHANGED:
         on_network_changed(s);
         break;
+    case SESSION_AWAKE:
+        on_awake(s);
+        break;
+    case SESSION_CLOCK_BACK:
+        s->clock_reset_due = true;
+        clock_reset_say(s);
+        break;
     }
     s->out = NULL;
 }
@@ -373,8 +456,10 @@ static int64_t earlier(int64_t a, int64_t b)
 
 int64_t session_deadline(const struct session *s)
 {
-    int64_t at = s->reprovoke_at;
+    int64_t at = earlier(s->reprovoke_at, earlier(health_deadline(s), resume_deadline(s)));
 
+    if (s->gone)
+        at = earlier(at, s->gone_until);
     if (s->trial != NONE) {
         const struct slot *slot = &s->slots[s->trial];
 
@@ -390,7 +475,7 @@ int64_t session_deadline(const struct session *s)
     }
     if (s->active != NONE && !s->confirmed && s->left != NONE)
         at = earlier(at, s->moved_at + SESSION_CONFIRM_MS);
-    if (can_negotiate(s) && s->left == NONE && needs_path(s) &&
+    if (can_negotiate(s) && s->left == NONE && !s->gone && needs_path(s) &&
         (s->trial == NONE || s->slots[s->trial].phase == PHASE_PREPARED))
         at = earlier(at, earlier(s->retry_at, s->want_at));
     return at;

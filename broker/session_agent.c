@@ -53,7 +53,7 @@ void trial_use(struct session *s)
         path_baseline(s);
         say_path(s, slot);
     }
-    if (s->active == NONE || (s->offerer && slot->peer_usable))
+    if (!has_path(s) || (s->offerer && slot->peer_usable))
         path_move(s, s->trial);
 }
 
@@ -70,7 +70,7 @@ static void agent_selected(struct session *s, int index, const struct message_se
     slot->base = m->base;
     slot->remote = m->remote;
     slot->rtt_ms = m->rtt_ms;
-    slot->lost = false;
+    slot->silent = false;
     if (!s->wg_ready)
         return;
     if (fresh || !endpoint_equal(&old, &m->base))
@@ -110,11 +110,13 @@ static void agent_state(struct session *s, int index, const char *state)
     if (strcmp(state, "failed") == 0 && index == s->trial && slot->phase == PHASE_NEGOTIATING) {
         trial_fail(s, agent_failure(slot));
     } else if (strcmp(state, "connected") == 0) {
-        slot->lost = false;
-    } else if (strcmp(state, "lost") == 0 || strcmp(state, "failed") == 0) {
-        slot->lost = true;
+        slot->silent = false;
         if (index == s->active)
-            negotiate_now(s);
+            health_connected(s);
+    } else if (strcmp(state, "lost") == 0 || strcmp(state, "failed") == 0) {
+        slot->silent = true;
+        if (index == s->active)
+            health_suspect(s);
     }
 }
 
@@ -156,7 +158,7 @@ void agent_ended(struct session *s, int index)
     if (index == s->trial)
         trial_fail(s, "the ice-agent ended");
     else if (index == s->active)
-        negotiate_now(s);
+        want_now(s);
     else if (index == s->left)
         slot_close(s, index);
 }

@@ -15,10 +15,13 @@ void path_take(struct session *s, int index)
     s->active = index;
     s->confirmed = false;
     s->moved_at = s->now;
+    health_reset(s);
     s->reprovoke_at = s->latest_handshake > 0
                           ? NEVER
                           : s->now + (s->offerer ? REPROVOKE_OFFERER_MS : REPROVOKE_ANSWERER_MS);
     wg_say_path(s, slot);
+    if (slot->silent)
+        health_suspect(s);
 }
 
 /* What a confirmation is measured against. The offerer counts from its move. The other counts from
@@ -44,7 +47,10 @@ void path_move(struct session *s, int index)
     s->trial = NONE;
     if (s->offerer)
         path_baseline(s);
-    if (before != NONE) {
+    if (before != NONE && (s->resuming || s->gone)) {
+        s->resuming = s->gone = false;
+        slot_close(s, before);
+    } else if (before != NONE) {
         s->left = before;
         s->slots[before].phase = PHASE_LEFT;
     }
@@ -62,6 +68,11 @@ void path_confirm(struct session *s)
     s->reprovoke_at = NEVER;
     if (s->left != NONE)
         slot_close(s, s->left);
+    if (s->resuming) {
+        s->resuming = false;
+        say_path_event(s, NULL);
+    }
+    memory_keep_pair(s, &s->slots[s->active]);
     negotiate(s);
 }
 
@@ -87,5 +98,6 @@ void path_drop(struct session *s, const char *reason)
     slot_close(s, s->active);
     if (s->wg_ready)
         wg_say_path(s, NULL);
-    say_path_event(s, reason);
+    if (reason != NULL)
+        say_path_event(s, reason);
 }

@@ -26,7 +26,7 @@ void say_copy(char *to, size_t size, const char *from)
 void say_path_event(struct session *s, const char *reason)
 {
     struct message *event = say_action(s, SESSION_NOTIFY, NONE, MESSAGE_event_path);
-    const struct slot *slot = s->active == NONE ? NULL : &s->slots[s->active];
+    const struct slot *slot = has_path(s) ? &s->slots[s->active] : NULL;
 
     if (reason != NULL)
         say_copy(s->reason, sizeof s->reason, reason);
@@ -117,5 +117,5 @@ void wg_say_peer(struct session *s)
 {
     struct message *m = say_action(s, SESSION_WG, NONE, MESSAGE_peer_set);
 
-    m->peer_set.wg_public_key = s->wg_public_key;
+    m->peer_set.wg_public_key = s->memory.wg_public_key;
 }

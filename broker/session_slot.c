@@ -94,6 +94,8 @@ void retry_later(struct session *s)
 
     s->retry_at = s->now + jittered(s, retry_ms[step]);
     s->failures++;
+    if (!s->offerer)
+        s->want_at = s->retry_at;
 }
 
 bool can_negotiate(const struct session *s)
@@ -101,11 +103,14 @@ bool can_negotiate(const struct session *s)
     return s->online && s->peer_known && s->wg_ready;
 }
 
+bool has_path(const struct session *s)
+{
+    return s->active != NONE && !s->dead && !s->resuming && !s->gone;
+}
+
 bool needs_path(const struct session *s)
 {
-    if (s->active == NONE)
-        return true;
-    return s->slots[s->active].lost || !s->slots[s->active].agent;
+    return !has_path(s) || s->renew || !s->slots[s->active].agent;
 }
 
 void offer_begin(struct session *s)
@@ -127,7 +132,7 @@ void offer_begin(struct session *s)
 /* Starts a negotiation if one is wanted and possible, or arranges for it. */
 void negotiate(struct session *s)
 {
-    if (!can_negotiate(s) || s->left != NONE)
+    if (!can_negotiate(s) || s->left != NONE || s->gone)
         return;
     if (s->trial != NONE && s->slots[s->trial].phase != PHASE_PREPARED)
         return;
@@ -145,7 +150,6 @@ void negotiate(struct session *s)
     } else if (s->now >= s->want_at) {
         say_plain(s, MESSAGE_want_session);
         retry_later(s);
-        s->want_at = s->retry_at;
     }
 }
 
@@ -159,12 +163,20 @@ void negotiate_now(struct session *s)
     negotiate(s);
 }
 
+/* As negotiate_now(), and the offerer, which may not know yet, is told at once. */
+void want_now(struct session *s)
+{
+    negotiate_now(s);
+    if (s->offerer || !can_negotiate(s) || s->gone)
+        return;
+    say_plain(s, MESSAGE_want_session);
+    retry_later(s);
+}
+
 void trial_fail(struct session *s, const char *reason)
 {
     slot_close(s, s->trial);
-    if (s->active == NONE)
+    if (!has_path(s) && !s->gone)
         say_path_event(s, reason);
     retry_later(s);
-    if (!s->offerer)
-        s->want_at = s->retry_at;
 }

@@ -27,17 +27,25 @@ struct slot {
     char *candidates[SESSION_CANDIDATES]; /* ours */
     size_t candidate_count, remote_candidate_count;
     bool done;
-    bool peer_usable; /* the peer said that its port is open */
+    bool peer_usable;                               /* the peer said that its port is open */
+    uint64_t remote_candidates[SESSION_CANDIDATES]; /* hashes */
     bool local_srflx, remote_srflx;
-    bool lost; /* the agent's probes go unanswered */
+    bool silent; /* the agent's probes go unanswered */
     int64_t started, resend_at, use_at;
     struct endpoint base, remote;
     int64_t rtt_ms;
 };
 
+enum suspicion {
+    SUSPICION_NONE,
+    SUSPICION_FIRST,  /* WireGuard's counter is asked for */
+    SUSPICION_WAIT,   /* until suspect_at */
+    SUSPICION_SECOND, /* the counter is asked for again */
+};
+
 struct session {
     bool offerer, online, wg_ready, peer_known;
-    char wg_public_key[45]; /* the peer's */
+    struct session_memory memory;
     struct slot slots[SESSION_SLOTS];
     int active, trial, left; /* slots, or NONE */
     bool confirmed;          /* WireGuard traffic came since the move to `active` */
@@ -45,6 +53,18 @@ struct session {
     int64_t moved_at, baseline_rx, baseline_handshake;
     int64_t reprovoke_at;
     int64_t latest_handshake;
+    bool dead;  /* nothing comes through `active` */
+    bool renew; /* another path is wanted though `active` may be alive */
+    enum suspicion suspicion;
+    int64_t suspect_at, suspect_rx;
+    int64_t rx_bytes, rx_at; /* WireGuard's counter, and when it last grew */
+    bool standing_due;       /* the next status says what stands from an earlier life */
+    bool resuming;           /* `active` is a remembered pair that nothing has proven yet */
+    unsigned resume_tries;
+    int64_t resume_until;
+    bool gone; /* the peer said goodbye */
+    int64_t gone_until;
+    bool clock_reset_due; /* the peer has to be told */
     unsigned failures;
     int64_t retry_at, want_at;
     int64_t starts[SESSION_RATE];
@@ -80,10 +100,12 @@ void trial_name(struct session *s, const char *id);
 int64_t trial_rate_at(const struct session *s);
 void retry_later(struct session *s);
 bool can_negotiate(const struct session *s);
+bool has_path(const struct session *s);
 bool needs_path(const struct session *s);
 void offer_begin(struct session *s);
 void negotiate(struct session *s);
 void negotiate_now(struct session *s);
+void want_now(struct session *s);
 void trial_fail(struct session *s, const char *reason);
 
 /* session_path.c: which path carries the traffic. */
@@ -94,6 +116,23 @@ void path_move(struct session *s, int index);
 void path_confirm(struct session *s);
 void path_undo(struct session *s);
 void path_drop(struct session *s, const char *reason);
+
+/* session_health.c: whether the active path is alive. */
+void health_reset(struct session *s);
+void health_suspect(struct session *s);
+void health_connected(struct session *s);
+void health_status(struct session *s, const struct message_peer_status *status);
+void health_tick(struct session *s);
+int64_t health_deadline(const struct session *s);
+
+/* session_resume.c: paths of an earlier life. */
+void peer_tell(struct session *s);
+void peer_tell_anew(struct session *s);
+void resume_status(struct session *s, const struct message_peer_status *status);
+void resume_again(struct session *s);
+void resume_tick(struct session *s);
+int64_t resume_deadline(const struct session *s);
+void memory_keep_pair(struct session *s, const struct slot *slot);
 
 /* session_agent.c: what the ice-agents say. */
 void trial_use(struct session *s);

@@ -28,6 +28,7 @@ enum role {
     ROLE_HELPERS = 7,
     ROLE_PEER = 8,  /* between brokers; both directions are FROM_HELPER */
     ROLE_EVENT = 16, /* what the broker says on its standard output */
+    ROLE_STATE = 32, /* lines of the broker's files */
 };
 
 enum direction { TO_HELPER = 1, FROM_HELPER = 2 };
