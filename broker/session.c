@@ -196,8 +196,9 @@ static void on_bye(struct session *s)
         slot_close(s, s->left);
     if (s->active == NONE || s->gone || s->resuming)
         return;
-    s->gone = true;
+    s->gone = s->gone_unsettled = true;
     s->gone_until = s->now + SESSION_BYE_MS;
+    say_action(s, SESSION_WG, NONE, MESSAGE_status);
     say_path_event(s, "the peer said goodbye");
 }
 
@@ -311,8 +312,9 @@ static void on_wg_status(struct session *s, const struct message_peer_status *st
         s->baseline_handshake = s->latest_handshake;
         s->baseline_due = false;
     }
-    if (s->gone && first)
+    if (s->gone && first && !s->gone_unsettled)
         came_back(s);
+    s->gone_unsettled = false;
     s->latest_handshake = status->latest_handshake;
     health_status(s, status);
     if (s->standing_due)

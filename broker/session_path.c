@@ -55,6 +55,7 @@ void path_move(struct session *s, int index)
         s->slots[before].phase = PHASE_LEFT;
     }
     path_take(s, index);
+    memory_keep_pair(s, &s->slots[index]);
     s->failures = 0;
     s->retry_at = s->want_at = NEVER;
     say_path_event(s, NULL);
@@ -83,6 +84,7 @@ void path_undo(struct session *s)
 
     s->left = NONE;
     path_take(s, before);
+    memory_keep_pair(s, &s->slots[before]);
     s->confirmed = true;
     slot_close(s, failed);
     say_path_event(s, "the path tried in its place carried no WireGuard traffic");

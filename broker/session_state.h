@@ -62,7 +62,8 @@ struct session {
     bool resuming;           /* `active` is a remembered pair that nothing has proven yet */
     unsigned resume_tries;
     int64_t resume_until;
-    bool gone; /* the peer said goodbye */
+    bool gone;           /* the peer said goodbye */
+    bool gone_unsettled; /* the next status may tell of a handshake from before */
     int64_t gone_until;
     bool clock_reset_due; /* the peer has to be told */
     unsigned failures;

@@ -20,6 +20,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/nat.py \
     tests/lab/scenarios/path.py \
     tests/lab/scenarios/plugin.py \
+    tests/lab/scenarios/restart.py \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/signal.py \
     tests/lab/scenarios/teardown.py \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A PunchGuard device on a host of the lab: its configuration, its broker, its events."""
 
+import contextlib
 import json
 import os
 
@@ -82,6 +83,19 @@ class Device:
 
     def await_presence(self, peer):
         return self.await_event("presence", peer, PRESENCE_TIMEOUT, online=True)
+
+    def presence_known(self, peer):
+        """Whether some transport has said already that the peer is online."""
+        return any(event.get("type") == "presence" and event.get("peer") == peer.name
+                   and event.get("online") for event in self.broker.events)
+
+    def state_file(self, name):
+        return os.path.join(self.conf["state_dir"], name)
+
+    def forget(self):
+        """What was remembered of earlier paths, so that the next start is a cold one."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.state_file("resume"))
 
     def await_direct(self, peer):
         return self.await_event("path", peer, kind="direct")

@@ -938,6 +938,24 @@ static void one_that_comes_back_after_goodbye_finds_the_port_open(void **state)
     }
 }
 
+static void a_handshake_from_before_goodbye_is_no_sign_of_life(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_up(&w, 67);
+    say_goodbye(&w, 1);
+    w.sides[0].handshake += 1000;
+    steps(&w, 100);
+    assert_string_equal(w.sides[0].last_kind, "none");
+    w.sides[0].handshake += 1000;
+    w.sides[0].rx += 100;
+    for (int i = 0; i < 120 && strcmp(w.sides[0].last_kind, "direct") != 0; i++)
+        step(&w);
+    assert_string_equal(w.sides[0].last_kind, "direct");
+    world_close(&w);
+}
+
 static void memory_that_is_wrong_or_one_sided_costs_nothing(void **state)
 {
     for (int index = 0; index < 2; index++) {
@@ -1253,6 +1271,7 @@ int main(void)
         cmocka_unit_test(goodbye_is_told_and_ends_the_path_and_its_ports_after_a_while),
         cmocka_unit_test(both_restart_and_meet_by_memory_before_signalling),
         cmocka_unit_test(one_that_comes_back_after_goodbye_finds_the_port_open),
+        cmocka_unit_test(a_handshake_from_before_goodbye_is_no_sign_of_life),
         cmocka_unit_test(memory_that_is_wrong_or_one_sided_costs_nothing),
         cmocka_unit_test(remembered_pairs_are_given_up_where_nobody_answers),
         cmocka_unit_test(a_new_broker_adopts_a_standing_path_untouched),

@@ -24,6 +24,8 @@ def _connects(folder, kind):
                     lost = pinger.run(0.5).lost()
                     assert lost == 0, f"{lost} of {len(pinger.sent)} pings lost on a fresh path"
             assert alice.stop() == 0 and bob.stop() == 0
+            for device in (alice, bob):
+                device.forget()
     median = statistics.median(took)
     text = (f"presence to first ping {median:.2f} s, median of {ROUNDS} "
             f"({min(took):.2f} … {max(took):.2f})")
