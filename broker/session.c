@@ -328,7 +328,7 @@ static void on_wg_status(struct session *s, const struct message_peer_status *st
     if (s->trial != NONE && s->slots[s->trial].phase == PHASE_USABLE &&
         endpoint_equal(&status->endpoint, &s->slots[s->trial].remote))
         path_move(s, s->trial);
-    if (s->active == NONE || s->confirmed)
+    if (s->active == NONE || s->confirmed || status->latest_handshake == 0)
         return;
     if (!s->resuming && !endpoint_equal(&status->endpoint, &s->slots[s->active].remote))
         return;
@@ -353,17 +353,6 @@ static void on_awake(struct session *s)
     on_network_changed(s);
 }
 
-static void reprovoke(struct session *s)
-{
-    s->reprovoke_at = NEVER;
-    if (s->active == NONE || !s->wg_ready)
-        return;
-    if (s->resuming)
-        resume_again(s);
-    else if (s->latest_handshake == 0)
-        peer_tell_anew(s);
-}
-
 static void tick_trial(struct session *s)
 {
     struct slot *slot = &s->slots[s->trial];
@@ -385,8 +374,10 @@ static void on_tick(struct session *s)
 {
     if (s->trial != NONE)
         tick_trial(s);
-    if (s->now >= s->reprovoke_at)
-        reprovoke(s);
+    if (s->now >= s->reprovoke_at && s->resuming)
+        resume_again(s);
+    else if (s->now >= s->reprovoke_at)
+        path_reprovoke(s);
     if (s->active != NONE && !s->confirmed && s->left != NONE &&
         s->now - s->moved_at >= SESSION_CONFIRM_MS)
         path_undo(s);

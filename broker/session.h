@@ -46,6 +46,10 @@
 /* Where no ice-agent probes, a path is dead when WireGuard received nothing for two keep-alives and
  * some, in ms. */
 #define SESSION_QUIET_MS 55000
+/* WireGuard's own keep-alive, in s. NAT mappings of UDP live 30 s at least in practice (RFC 4787
+ * REQ-5 wants 2 minutes): WireGuard's own recommendation. It keeps the tunnel when everything of
+ * ours is gone. */
+#define SESSION_KEEPALIVE_S 25
 /* Pairs that worked before are tried so often at a short distance, and stand for so long, in ms. */
 #define SESSION_RESUME_TRIES    10
 #define SESSION_RESUME_STAND_MS 600000

@@ -1,11 +1,47 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "broker/session_state.h"
 
-/* A first handshake that has not come by then, in ms, was lost, and WireGuard itself would only try
- * again after its REKEY_TIMEOUT of 5 s: the peer is set anew. The two sides must not do it at the
- * same moment. */
-#define REPROVOKE_OFFERER_MS  1000
-#define REPROVOKE_ANSWERER_MS 2300
+/* A first handshake may be lost, or meet one of the other side's on its way: then both drop what
+ * they are answered, and WireGuard itself tries again after its REKEY_TIMEOUT of 5 s. So the
+ * offerer begins and the other waits; where nothing has come after this, in ms, and so many round
+ * trips, the peer is set anew. */
+#define REPROVOKE_OFFERER_MS     200
+#define REPROVOKE_OFFERER_RTTS   3
+#define REPROVOKE_ANSWERER_MS    700
+#define REPROVOKE_ANSWERER_RTTS  6
+#define REPROVOKE_AGAIN_MS       1000
+#define REPROVOKE_AGAIN_OTHER_MS 1300
+#define REPROVOKES               3
+
+static int64_t reprovoke_time(const struct session *s, const struct slot *slot)
+{
+    if (s->latest_handshake > 0)
+        return NEVER;
+    if (s->offerer)
+        return s->now + REPROVOKE_OFFERER_MS + REPROVOKE_OFFERER_RTTS * slot->rtt_ms;
+    return s->now + REPROVOKE_ANSWERER_MS + REPROVOKE_ANSWERER_RTTS * slot->rtt_ms;
+}
+
+/* WireGuard may have tried without an endpoint, and would not try again for a while. */
+static void first_handshake(struct session *s)
+{
+    s->passive = !s->offerer && !s->resuming;
+    if (s->passive)
+        wg_say_peer(s);
+    else
+        peer_renew(s);
+}
+
+void path_reprovoke(struct session *s)
+{
+    s->reprovoke_at = NEVER;
+    if (s->latest_handshake > 0 || s->active == NONE || !s->wg_ready)
+        return;
+    s->passive = false;
+    peer_tell_anew(s);
+    if (++s->reprovokes < REPROVOKES)
+        s->reprovoke_at = s->now + (s->offerer ? REPROVOKE_AGAIN_MS : REPROVOKE_AGAIN_OTHER_MS);
+}
 
 void path_take(struct session *s, int index)
 {
@@ -16,9 +52,10 @@ void path_take(struct session *s, int index)
     s->confirmed = false;
     s->moved_at = s->now;
     health_reset(s);
-    s->reprovoke_at = s->latest_handshake > 0
-                          ? NEVER
-                          : s->now + (s->offerer ? REPROVOKE_OFFERER_MS : REPROVOKE_ANSWERER_MS);
+    s->reprovokes = 0;
+    s->reprovoke_at = reprovoke_time(s, slot);
+    if (s->latest_handshake == 0)
+        first_handshake(s);
     wg_say_path(s, slot);
     if (slot->silent)
         health_suspect(s);
@@ -67,6 +104,11 @@ void path_confirm(struct session *s)
 {
     s->confirmed = true;
     s->reprovoke_at = NEVER;
+    if (s->passive) {
+        s->passive = false;
+        wg_say_peer(s);
+        wg_say_path(s, &s->slots[s->active]);
+    }
     if (s->left != NONE)
         slot_close(s, s->left);
     if (s->resuming) {

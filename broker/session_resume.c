@@ -5,8 +5,8 @@
 
 /* Tries of a remembered pair follow each other after this, in ms. What one side sends before the
  * other does is lost at the other's NAT, so the two must not keep the same time. */
-#define RESUME_OFFERER_MS  700
-#define RESUME_ANSWERER_MS 1100
+#define RESUME_OFFERER_MS  400
+#define RESUME_ANSWERER_MS 900
 
 void peer_tell(struct session *s)
 {
@@ -19,7 +19,7 @@ void peer_tell(struct session *s)
 
 /* WireGuard forgets what it knows of the peer: a handshake that it waits for, a timestamp that it
  * has seen. */
-static void peer_renew(struct session *s)
+void peer_renew(struct session *s)
 {
     say_action(s, SESSION_WG, NONE, MESSAGE_wg_peer_remove);
     wg_say_peer(s);
@@ -64,9 +64,7 @@ static void resume_try(struct session *s, int index)
     slot->remote = pair->remote;
     s->baseline_handshake = s->latest_handshake;
     s->baseline_rx = s->rx_bytes;
-    if (s->resume_tries == 1)
-        wg_say_port(s, MESSAGE_port_open, &slot->base);
-    else
+    if (s->latest_handshake > 0)
         peer_renew(s);
     path_take(s, index);
     s->reprovoke_at = s->resume_tries < SESSION_RESUME_TRIES
@@ -120,7 +118,9 @@ void resume_status(struct session *s, const struct message_peer_status *status)
 
 void resume_again(struct session *s)
 {
-    resume_try(s, s->active);
+    s->reprovoke_at = NEVER;
+    if (s->active != NONE && s->wg_ready)
+        resume_try(s, s->active);
 }
 
 void resume_tick(struct session *s)

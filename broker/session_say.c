@@ -118,4 +118,5 @@ void wg_say_peer(struct session *s)
     struct message *m = say_action(s, SESSION_WG, NONE, MESSAGE_peer_set);
 
     m->peer_set.wg_public_key = s->memory.wg_public_key;
+    m->peer_set.keepalive = s->passive ? 0 : SESSION_KEEPALIVE_S;
 }

@@ -51,7 +51,9 @@ struct session {
     bool confirmed;          /* WireGuard traffic came since the move to `active` */
     bool baseline_due;       /* the next status is what a confirmation is measured against */
     int64_t moved_at, baseline_rx, baseline_handshake;
+    bool passive; /* WireGuard is not to begin: the offerer's does */
     int64_t reprovoke_at;
+    unsigned reprovokes;
     int64_t latest_handshake;
     bool dead;  /* nothing comes through `active` */
     bool renew; /* another path is wanted though `active` may be alive */
@@ -114,6 +116,7 @@ void path_take(struct session *s, int index);
 void path_baseline(struct session *s);
 void say_path(struct session *s, struct slot *slot);
 void path_move(struct session *s, int index);
+void path_reprovoke(struct session *s);
 void path_confirm(struct session *s);
 void path_undo(struct session *s);
 void path_drop(struct session *s, const char *reason);
@@ -128,6 +131,7 @@ int64_t health_deadline(const struct session *s);
 
 /* session_resume.c: paths of an earlier life. */
 void peer_tell(struct session *s);
+void peer_renew(struct session *s);
 void peer_tell_anew(struct session *s);
 void resume_status(struct session *s, const struct message_peer_status *status);
 void resume_again(struct session *s);

@@ -9,9 +9,6 @@
 /* WireGuard's status is asked for so often, in ms: while a path waits for its first packet, and else. */
 #define STATUS_URGENT_MS 50
 #define STATUS_IDLE_MS   5000
-/* NAT mappings of UDP live 30 s at least in practice (RFC 4787 REQ-5 wants 2 minutes): WireGuard's own
- * recommendation, in s. It keeps the tunnel when everything of ours is gone. */
-#define KEEPALIVE_S 25
 
 static void add_addresses(const struct broker *broker, char *out, size_t size)
 {
@@ -239,7 +236,6 @@ void wireguard_send(struct broker *broker, const struct peer *peer, struct messa
         m->peer_set.ref = ref;
         m->peer_set.peer = name;
         m->peer_set.id = (char *)(uintptr_t)peer->config->id;
-        m->peer_set.keepalive = KEEPALIVE_S;
         m->peer_set.allowed_ips.items = items;
         m->peer_set.allowed_ips.count = allowed_texts(peer, texts, items);
         break;
