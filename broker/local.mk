@@ -22,9 +22,12 @@ punchguard_broker_CFLAGS = $(PG_CFLAGS) $(UV_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_broker_LDADD = $(SEAL_LIBS) $(CHILD_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_session
-TESTS += tests/unit/test_session
+check_PROGRAMS += tests/unit/test_session tests/unit/test_resume
+TESTS += tests/unit/test_session tests/unit/test_resume
 endif
+tests_unit_test_resume_SOURCES = tests/unit/test_resume.c broker/resume.c broker/clockwatch.c
+tests_unit_test_resume_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_resume_LDADD = $(PROTOCOL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_session_SOURCES = tests/unit/test_session.c broker/session.c \
 	broker/session_agent.c broker/session_health.c broker/session_path.c \
 	broker/session_resume.c broker/session_say.c broker/session_slot.c
