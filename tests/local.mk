@@ -16,11 +16,14 @@ EXTRA_DIST += \
     tests/lab/scenarios/example.py \
     tests/lab/scenarios/host.py \
     tests/lab/scenarios/kernel.py \
+    tests/lab/scenarios/loss.py \
     tests/lab/scenarios/mesh.py \
     tests/lab/scenarios/nat.py \
+    tests/lab/scenarios/outage.py \
     tests/lab/scenarios/path.py \
     tests/lab/scenarios/plugin.py \
     tests/lab/scenarios/restart.py \
+    tests/lab/scenarios/roam.py \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/signal.py \
     tests/lab/scenarios/teardown.py \

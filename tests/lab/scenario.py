@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The list of scenarios: functions marked with @scenario, each given a folder for its logs."""
 
+import os
+
 SCENARIOS = {}
 
 
 class Skip(Exception):
     """The scenario can't run here; the message says why."""
+
+
+def promised(seconds):
+    """The time that PROMISES say, longer on a machine that has more to do than it has processors."""
+    return seconds * min(max(os.getloadavg()[0] / os.cpu_count(), 1), 3)
 
 
 def scenario(timeout=60, name=None, unasked=True):

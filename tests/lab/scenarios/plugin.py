@@ -3,24 +3,18 @@
 
 import os
 
-from device import connect, join_pair
+from device import FOLDER_PLUGIN, connect, join_pair, share_folder
 from lab import Lab
 from scenario import scenario
-
-PLUGIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../plugins/folder.sh")
 
 
 @scenario(timeout=120)
 def shell_plugin_over_a_shared_folder(folder):
-    with open(PLUGIN, encoding="utf-8") as file:
+    with open(FOLDER_PLUGIN, encoding="utf-8") as file:
         assert len(file.readlines()) <= 40
     with Lab(folder) as lab:
         alice, bob = join_pair(lab, "eim/eim")
-        shared = os.path.join(lab.folder, "shared")
-        os.makedirs(shared)
-        os.chmod(shared, 0o777)
-        for device in (alice, bob):
-            device.set_command([os.path.realpath(PLUGIN), shared])
+        shared = share_folder(lab, alice, bob)
         took = connect(alice, bob)
         alice.await_direct(bob)
         assert alice.stop() == 0 and bob.stop() == 0

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The network changes under a standing tunnel: how soon traffic is back.
+
+Signalling goes over a shared folder where the time of a Tox that moves too is not what is measured.
+"""
+
+import time
+
+from device import connect, join_pair, share_folder
+from lab import Lab
+from scenario import promised, scenario
+
+PING_EVERY = 0.1
+AFTERWARDS = 2  # s of pings without a loss, once traffic is back
+
+
+def _connected(lab, kind, tox=False):
+    alice, bob = join_pair(lab, kind)
+    if not tox:
+        share_folder(lab, alice, bob)
+    connect(alice, bob)
+    for device, peer in ((alice, bob), (bob, alice)):
+        device.await_direct(peer)
+        device.await_event("handshake", peer)
+    return alice, bob
+
+
+def _back_after(alice, bob, fault, limit):
+    """s from the fault to the reply to a ping that was sent after it."""
+    with alice.pinger(bob, PING_EVERY) as pinger:
+        pinger.run(1)
+        fault()
+        happened = time.monotonic()
+        pinger.run(limit + 10, lambda p: any(p.sent[n] > happened for n in p.replies))
+        back = [p for n, p in pinger.replies.items() if pinger.sent[n] > happened]
+        assert back, f"no traffic {limit + 10} s after the fault"
+    took = min(back) - happened
+    assert took < promised(limit), f"traffic back after {took:.1f} s, promised {limit} s"
+    return took
+
+
+def steady(alice, bob):
+    with alice.pinger(bob, PING_EVERY) as pinger:
+        lost = pinger.run(AFTERWARDS).lost()
+    assert lost == 0, f"{lost} of {len(pinger.sent)} pings lost afterwards"
+
+
+def change_address(device):
+    host = device.host
+    old = host.addresses[4]
+    new = old + 7
+    host.ip(f"address del {old}/24 dev eth0", f"address add {new}/24 dev eth0",
+            f"route replace default via {host.lan.gateway(4)} dev eth0")
+    host.addresses[4] = new
+
+
+def _flap(device, seconds=1):
+    host = device.host
+    host.ip("link set eth0 down")
+    time.sleep(seconds)  # the fault itself: a cable is out for so long
+    host.ip("link set eth0 up", f"route replace default via {host.lan.gateway(4)} dev eth0")
+
+
+def _rebind(device, peer):
+    """The home's NAT forgets its mappings, and gives the path's port another number from now on."""
+    router = device.host.lan.router
+    gateway = router.uplink.gateway(4)
+    port = device.await_direct(peer)["base"]["port"]
+    router.node.nft(f'insert rule ip nat postrouting oifname "wan" udp sport {port} '
+                    "masquerade to :25000\n")
+    router.node.ip("link set wan down", "link set wan up",
+                   f"route replace default via {gateway} dev wan")
+
+
+@scenario(timeout=120)
+def address_changed_new_path_within_3_s(folder):
+    with Lab(folder) as lab:
+        alice, bob = _connected(lab, "eim/eim")
+        took = []
+        for device in (alice, bob):
+            took.append(_back_after(alice, bob, lambda device=device: change_address(device), 3))
+            steady(alice, bob)
+        return f"back after {took[0]:.2f} s and, the other side's, {took[1]:.2f} s"
+
+
+@scenario(timeout=120)
+def link_down_and_up_within_3_s(folder):
+    with Lab(folder) as lab:
+        alice, bob = _connected(lab, "eim/eim")
+        took = []
+        for device in (alice, bob):
+            took.append(_back_after(alice, bob, lambda device=device: _flap(device), 3))
+            steady(alice, bob)
+        return f"back after {took[0]:.2f} s and, the other side's, {took[1]:.2f} s"
+
+
+@scenario(timeout=120)
+def default_route_moved_to_another_network_within_3_s(folder):
+    """From the home's network to a carrier's, as a phone leaving the house does."""
+    with Lab(folder) as lab:
+        alice, bob = _connected(lab, "eim/eim")
+        mobile = lab.home("cgn")
+        alice.host.ip("route del default")
+        mobile.join(alice.host, "eth1")
+        alice.host.ip(f"route replace default via {alice.host.lan.gateway(4)} dev eth0")
+
+        def leave():
+            alice.host.ip(f"route replace default via {mobile.gateway(4)} dev eth1",
+                          "link set eth0 down")
+        took = _back_after(alice, bob, leave, 3)
+        steady(alice, bob)
+        return f"back after {took:.2f} s"
+
+
+@scenario(timeout=120)
+def nat_rebinding_on_one_side_within_5_s(folder):
+    with Lab(folder) as lab:
+        alice, bob = _connected(lab, "eim/eim")
+        took = []
+        for device, peer in ((alice, bob), (bob, alice)):
+            fault = (lambda device=device, peer=peer: _rebind(device, peer))
+            took.append(_back_after(alice, bob, fault, 5))
+            steady(alice, bob)
+        return f"back after {took[0]:.2f} s and, the other side's, {took[1]:.2f} s"
+
+
+@scenario(timeout=120)
+def nat_rebinding_on_both_sides_within_10_s(folder):
+    with Lab(folder) as lab:
+        alice, bob = _connected(lab, "eim/eim")
+
+        def both():
+            _rebind(alice, bob)
+            _rebind(bob, alice)
+        took = _back_after(alice, bob, both, 10)
+        steady(alice, bob)
+        return f"back after {took:.2f} s"
+
+
+@scenario(timeout=150)
+def address_changed_with_tox_alone_within_15_s(folder):
+    with Lab(folder) as lab:
+        alice, bob = _connected(lab, "eim/eim", tox=True)
+        took = _back_after(alice, bob, lambda: change_address(alice), 15)
+        steady(alice, bob)
+        return f"back after {took:.2f} s"
