@@ -5,17 +5,41 @@ PROTOCOL_TEST_LIBS = $(PROTOCOL_LIBS) $(CMOCKA_LIBS)
 
 if HAVE_CMOCKA
 PROTOCOL_TESTS = \
+	tests/unit/test_endpoint \
 	tests/unit/test_error \
-	tests/unit/test_log
+	tests/unit/test_file \
+	tests/unit/test_id \
+	tests/unit/test_interface \
+	tests/unit/test_line \
+	tests/unit/test_log \
+	tests/unit/test_outbox
 check_PROGRAMS += $(PROTOCOL_TESTS)
 TESTS += $(PROTOCOL_TESTS)
 endif
 
+tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c
+tests_unit_test_endpoint_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_endpoint_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_error_SOURCES = tests/unit/test_error.c
 tests_unit_test_error_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_error_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_file_SOURCES = tests/unit/test_file.c
+tests_unit_test_file_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_file_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_id_SOURCES = tests/unit/test_id.c
+tests_unit_test_id_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_id_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_interface_SOURCES = tests/unit/test_interface.c
+tests_unit_test_interface_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_interface_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_line_SOURCES = tests/unit/test_line.c
+tests_unit_test_line_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_line_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
 tests_unit_test_log_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_log_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_outbox_SOURCES = tests/unit/test_outbox.c
+tests_unit_test_outbox_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_outbox_LDADD = $(PROTOCOL_TEST_LIBS)
 # The test turns the clock of the limit on log lines.
 tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
