@@ -10,8 +10,10 @@ PROTOCOL_TESTS = \
 	tests/unit/test_file \
 	tests/unit/test_id \
 	tests/unit/test_interface \
+	tests/unit/test_json \
 	tests/unit/test_line \
 	tests/unit/test_log \
+	tests/unit/test_message \
 	tests/unit/test_outbox
 check_PROGRAMS += $(PROTOCOL_TESTS)
 TESTS += $(PROTOCOL_TESTS)
@@ -32,12 +34,18 @@ tests_unit_test_id_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_interface_SOURCES = tests/unit/test_interface.c
 tests_unit_test_interface_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_interface_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_json_SOURCES = tests/unit/test_json.c
+tests_unit_test_json_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_json_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_line_SOURCES = tests/unit/test_line.c
 tests_unit_test_line_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_line_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c
 tests_unit_test_log_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_log_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_message_SOURCES = tests/unit/test_message.c tests/unit/walk.c tests/unit/walk.h
+tests_unit_test_message_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_message_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_outbox_SOURCES = tests/unit/test_outbox.c
 tests_unit_test_outbox_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_outbox_LDADD = $(PROTOCOL_TEST_LIBS)

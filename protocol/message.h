@@ -108,7 +108,7 @@ int message_decode(const char *text, size_t length, enum role role, enum directi
 void message_clear(struct message *message);
 
 /* One line with its newline, for the caller to free; NULL with `err` filled if a field is missing, too
- * long or otherwise not as declared. */
+ * long or otherwise not as declared, or the line would have more than LINE_MAX_BYTES. */
 char *message_encode(const struct message *message, size_t *length, struct error *err);
 
 /* "peer-add". */
