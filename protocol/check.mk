@@ -8,6 +8,7 @@ PROTOCOL_TESTS = \
 	tests/unit/test_endpoint \
 	tests/unit/test_error \
 	tests/unit/test_file \
+	tests/unit/test_helper \
 	tests/unit/test_id \
 	tests/unit/test_interface \
 	tests/unit/test_json \
@@ -28,6 +29,9 @@ tests_unit_test_error_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_file_SOURCES = tests/unit/test_file.c
 tests_unit_test_file_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_file_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_helper_SOURCES = tests/unit/test_helper.c
+tests_unit_test_helper_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_helper_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_id_SOURCES = tests/unit/test_id.c
 tests_unit_test_id_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_id_LDADD = $(PROTOCOL_TEST_LIBS)
