@@ -55,3 +55,26 @@ tests_unit_test_outbox_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_outbox_LDADD = $(PROTOCOL_TEST_LIBS)
 # The test turns the clock of the limit on log lines.
 tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+
+# Each parser is fuzzed for a moment; tests/fuzz/fuzz.h tells how to do it for long.
+FUZZERS = tests/fuzz/fuzz_endpoint tests/fuzz/fuzz_id tests/fuzz/fuzz_json tests/fuzz/fuzz_line \
+	tests/fuzz/fuzz_message
+check_PROGRAMS += $(FUZZERS)
+TESTS += $(FUZZERS)
+FUZZ_SOURCES = tests/fuzz/driver.c tests/fuzz/fuzz.h tests/fuzz/invariant.c
+
+tests_fuzz_fuzz_endpoint_SOURCES = tests/fuzz/fuzz_endpoint.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_endpoint_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_fuzz_fuzz_endpoint_LDADD = $(PROTOCOL_LIBS)
+tests_fuzz_fuzz_id_SOURCES = tests/fuzz/fuzz_id.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_id_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_fuzz_fuzz_id_LDADD = $(PROTOCOL_LIBS)
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_json_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_fuzz_fuzz_json_LDADD = $(PROTOCOL_LIBS)
+tests_fuzz_fuzz_line_SOURCES = tests/fuzz/fuzz_line.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_line_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_fuzz_fuzz_line_LDADD = $(PROTOCOL_LIBS)
+tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(FUZZ_SOURCES) tests/unit/walk.c tests/unit/walk.h
+tests_fuzz_fuzz_message_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_fuzz_fuzz_message_LDADD = $(PROTOCOL_LIBS)

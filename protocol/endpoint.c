@@ -120,7 +120,7 @@ int endpoint_split(const char *text, uint16_t default_port, char host[256], uint
         end = colon != NULL ? colon : text + strlen(text);
     }
     length = (size_t)(end - start);
-    if (length == 0 || length > 255 || strcspn(start, " \t/?#@") < length)
+    if (length == 0 || length > 255 || strcspn(start, " \t/?#@[]") < length)
         goto bad;
     if (colon != NULL && port_parse(colon + 1, port) < 0)
         goto bad;
