@@ -391,7 +391,9 @@ int message_decode(const char *text, size_t length, enum role role, enum directi
 
     message_init(message, MESSAGE_NONE);
     if (ref != NULL)
-        *ref = json_is_integer(number) ? json_integer_value(number) : MESSAGE_ABSENT;
+        *ref = json_is_integer(number) && json_integer_value(number) >= 0
+                   ? json_integer_value(number)
+                   : MESSAGE_ABSENT;
     if (root == NULL)
         return -EINVAL;
     if (type == NULL) {

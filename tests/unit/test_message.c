@@ -361,6 +361,7 @@ static void unknown_types_are_ignored(void **state)
 static void the_ref_of_a_bad_message_is_told(void **state)
 {
     static const char bad[] = "{\"type\":\"status\",\"ref\":7.5}",
+                      below[] = "{\"type\":\"status\",\"ref\":-3}",
                       late[] = "{\"type\":\"peer-remove\",\"ref\":12,\"peer\":7}";
     struct message message;
     int64_t ref;
@@ -370,6 +371,9 @@ static void the_ref_of_a_bad_message_is_told(void **state)
                      -EINVAL);
     assert_int_equal(ref, 12);
     assert_int_equal(message_decode(bad, strlen(bad), ROLE_WG, TO_HELPER, &message, &ref, &err),
+                     -EINVAL);
+    assert_int_equal(ref, MESSAGE_ABSENT);
+    assert_int_equal(message_decode(below, strlen(below), ROLE_WG, TO_HELPER, &message, &ref, &err),
                      -EINVAL);
     assert_int_equal(ref, MESSAGE_ABSENT);
 }
@@ -511,6 +515,36 @@ static void a_required_field_that_was_not_set_is_named(void **state)
     }
 }
 
+/* A program puts a struct error there as it is. */
+static void the_longest_error_fits_where_errors_are_told(void **state)
+{
+    struct message event;
+    char text[2 * sizeof err.message];
+    size_t length;
+    char *line;
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    error_set(&err, "some-code", "%s", text);
+    message_init(&event, MESSAGE_event_helper);
+    event.event_helper.time = event.event_helper.helper = (char *)(uintptr_t) "x";
+    event.event_helper.mono_ms = 1;
+    event.event_helper.state = (char *)(uintptr_t) "down";
+    event.event_helper.reason = err.message;
+    line = message_encode(&event, &length, NULL);
+    assert_non_null(line);
+    free(line);
+    message_init(&event, MESSAGE_event_path);
+    event.event_path.time = event.event_path.peer = (char *)(uintptr_t) "x";
+    event.event_path.mono_ms = 1;
+    event.event_path.kind = (char *)(uintptr_t) "none";
+    event.event_path.reason = err.message;
+    line = message_encode(&event, &length, NULL);
+    assert_non_null(line);
+    free(line);
+}
+
 static struct message send_message(char *data)
 {
     struct message message;
@@ -614,6 +648,7 @@ int main(void)
         cmocka_unit_test(endless_nesting_costs_nothing),
         cmocka_unit_test(no_field_is_sent_that_would_be_refused),
         cmocka_unit_test(a_required_field_that_was_not_set_is_named),
+        cmocka_unit_test(the_longest_error_fits_where_errors_are_told),
         cmocka_unit_test(data_of_16_kib_fits_a_line_unless_it_is_control_characters),
         cmocka_unit_test(describe_names_every_message_and_field),
         cmocka_unit_test(describe_leaves_other_roles_out),
