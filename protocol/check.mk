@@ -78,3 +78,7 @@ tests_fuzz_fuzz_line_LDADD = $(PROTOCOL_LIBS)
 tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(FUZZ_SOURCES) tests/unit/walk.c tests/unit/walk.h
 tests_fuzz_fuzz_message_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_fuzz_fuzz_message_LDADD = $(PROTOCOL_LIBS)
+
+dist_man_MANS += protocol/punchguard-protocol.7
+dist_check_SCRIPTS += tests/check-manual
+TESTS += tests/check-manual
