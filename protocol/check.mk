@@ -75,7 +75,8 @@ tests_fuzz_fuzz_json_LDADD = $(PROTOCOL_LIBS)
 tests_fuzz_fuzz_line_SOURCES = tests/fuzz/fuzz_line.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_line_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_fuzz_fuzz_line_LDADD = $(PROTOCOL_LIBS)
-tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(FUZZ_SOURCES) tests/unit/walk.c tests/unit/walk.h
+tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(FUZZ_SOURCES) \
+	tests/unit/walk.c tests/unit/walk.h
 tests_fuzz_fuzz_message_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_fuzz_fuzz_message_LDADD = $(PROTOCOL_LIBS)
 

@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    role = (enum role)(1u << data[0] / 2 % 5);
+    role = (enum role)(1u << data[0] / 2 % 6);
     direction = data[0] % 2 ? FROM_HELPER : TO_HELPER;
     if (message_decode((const char *)data + 1, size - 1, role, direction, &message, &ref, &err) <
         0) {

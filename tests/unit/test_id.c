@@ -11,8 +11,8 @@
 
 #include "protocol/id.h"
 
-/* Made with Python's hashlib.blake2b (the contexts as keys) and base64.b32encode. The second key's first IPv4 address
- * would lie in 100.100.0.0/16. */
+/* Made with Python's hashlib.blake2b (the contexts as keys) and base64.b32encode. The second key's
+ * first IPv4 address would lie in 100.100.0.0/16. */
 static const struct {
     uint8_t key[ID_KEY_BYTES];
     const char *id, *ipv6, *ipv4;
