@@ -120,7 +120,7 @@ int endpoint_split(const char *text, uint16_t default_port, char host[256], uint
         end = colon != NULL ? colon : text + strlen(text);
     }
     length = (size_t)(end - start);
-    if (length == 0 || length > 255 || strcspn(start, " \t/?#@") < length)
+    if (length == 0 || length > 255 || strcspn(start, " \t/?#@[]") < length)
         goto bad;
     if (colon != NULL && port_parse(colon + 1, port) < 0)
         goto bad;
@@ -129,7 +129,7 @@ int endpoint_split(const char *text, uint16_t default_port, char host[256], uint
     return 0;
 bad:
     error_set(err, "bad-endpoint",
-              "'%s' is not host:port, such as 203.0.113.1:3478 or [2001:db8::1]:3478 with a port "
+              "'%.100s' is not host:port, such as 203.0.113.1:3478 or [2001:db8::1]:3478 with a port "
               "from 1 to 65535",
               text);
     return -EINVAL;
@@ -182,7 +182,7 @@ int prefix_parse(struct prefix *prefix, const char *text, bool host_bits, struct
     }
     if (!host_bits && prefix_has_host_bits(prefix)) {
         error_set(err, "bad-prefix",
-                  "'%s' has bits set past its length; name the network's first address, or /%u "
+                  "'%.100s' has bits set past its length; name the network's first address, or /%u "
                   "for the one host",
                   text, (unsigned)prefix_bits(prefix));
         return -EINVAL;
@@ -190,7 +190,7 @@ int prefix_parse(struct prefix *prefix, const char *text, bool host_bits, struct
     return 0;
 bad:
     error_set(err, "bad-prefix",
-              "'%s' is not an address with a prefix length, such as 10.66.0.2/32 or fd00::/64",
+              "'%.100s' is not an address with a prefix length, such as 10.66.0.2/32 or fd00::/64",
               text);
     return -EINVAL;
 }

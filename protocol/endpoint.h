@@ -32,7 +32,8 @@ bool endpoint_is_loopback(const struct endpoint *endpoint);
 /* "192.0.2.1:3478" or "[2001:db8::1]:3478". */
 #define ENDPOINT_TEXT_SIZE (INET6_ADDRSTRLEN + 9)
 void endpoint_format(const struct endpoint *endpoint, char out[ENDPOINT_TEXT_SIZE]);
-/* Cuts "host:port", "[v6]:port" or "host" (then `default_port`). `host` has 256 bytes. 0 or -EINVAL with
+/* Cuts "host:port", "[v6]:port" or "host" (then `default_port`); whether the host is one is not looked
+ * at. `host` has 256 bytes. 0 or -EINVAL with
  * `err` filled. */
 int endpoint_split(const char *text, uint16_t default_port, char host[256], uint16_t *port,
                    struct error *err);

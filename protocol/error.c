@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/text.h"
+
 void error_set(struct error *err, const char *code, const char *format, ...)
 {
     va_list args;
@@ -15,6 +17,7 @@ void error_set(struct error *err, const char *code, const char *format, ...)
     va_start(args, format);
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
+    text_clean(err->message);
 }
 
 void error_prefix(struct error *err, const char *format, ...)
@@ -31,4 +34,5 @@ void error_prefix(struct error *err, const char *format, ...)
     va_end(args);
     if (used >= 0 && (size_t)used < sizeof err->message)
         snprintf(err->message + used, sizeof err->message - (size_t)used, "%s", tail);
+    text_clean(err->message);
 }

@@ -8,7 +8,8 @@
 #include <stddef.h>
 
 /* `code` is a kebab-case word for programs, `message` a sentence for people that says what is
- * wrong, where, and what would be right. Both are always terminated; long texts are cut. */
+ * wrong, where, and what would be right. Both are always terminated and UTF-8:
+ * long texts are cut, bytes that are not UTF-8 become '?'. */
 struct error {
     char code[40];
     char message[600];

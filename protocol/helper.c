@@ -37,21 +37,28 @@ static int move_away(int fd, int replacement)
     return moved;
 }
 
+static int no_descriptors(struct error *err)
+{
+    error_set(err, "no-descriptors",
+              "standard input, output and error must be open, and /dev/null must be there: %s",
+              strerror(errno));
+    return -EBADF;
+}
+
 static int take_descriptors(struct helper *helper, struct error *err)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null;
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            return no_descriptors(err);
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     helper->fd_in = move_away(STDIN_FILENO, null);
     helper->fd_out = move_away(STDOUT_FILENO, STDERR_FILENO);
     if (null >= 0)
         close(null);
-    if (helper->fd_in < 0 || helper->fd_out < 0) {
-        error_set(err, "no-descriptors",
-                  "standard input, output and error must be open, /dev/null too: %s",
-                  strerror(errno));
-        return -EBADF;
-    }
-    return 0;
+    return helper->fd_in < 0 || helper->fd_out < 0 ? no_descriptors(err) : 0;
 }
 
 static const char *role_name(enum role role)
@@ -141,13 +148,15 @@ static void helper_break(struct helper *helper, const char *why)
     helper->end = HELPER_BROKEN;
 }
 
-enum helper_end helper_flush(struct helper *helper)
+/* What nobody reads is dropped. */
+static void helper_write(struct helper *helper)
 {
     int rc = outbox_flush(&helper->out, helper->fd_out);
 
-    if (rc < 0)
-        helper_break(helper, strerror(-rc));
-    return helper->end;
+    if (rc == 0)
+        return;
+    helper_break(helper, strerror(-rc));
+    outbox_free(&helper->out);
 }
 
 void helper_send(struct helper *helper, const struct message *message)
@@ -166,7 +175,7 @@ void helper_send(struct helper *helper, const struct message *message)
     if (outbox_put(&helper->out, line, length) < 0)
         helper_break(helper, "the reader does not keep up");
     else
-        helper_flush(helper);
+        helper_write(helper);
     free(line);
 }
 
@@ -226,7 +235,7 @@ static void helper_lines(struct helper *helper)
     size_t length;
     char *line;
 
-    while (helper->end == HELPER_OPEN) {
+    while (helper->end == HELPER_OPEN && !helper_congested(helper)) {
         switch (line_next(&helper->lines, &line, &length)) {
         case LINE_NONE:
             return;
@@ -241,19 +250,27 @@ static void helper_lines(struct helper *helper)
     }
 }
 
+enum helper_end helper_flush(struct helper *helper)
+{
+    helper_write(helper);
+    helper_lines(helper);
+    return helper->end;
+}
+
 enum helper_end helper_read(struct helper *helper)
 {
     size_t space;
-    void *buffer = line_space(&helper->lines, &space);
-    ssize_t n = read(helper->fd_in, buffer, space);
+    void *buffer;
+    ssize_t n;
 
+    if (helper->end != HELPER_OPEN || helper_congested(helper))
+        return helper->end;
+    buffer = line_space(&helper->lines, &space);
+    n = read(helper->fd_in, buffer, space);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return helper->end;
-    if (n <= 0) {
-        if (helper->end == HELPER_OPEN)
-            helper->end = HELPER_EOF;
-        return helper->end;
-    }
+    if (n <= 0)
+        return helper->end = HELPER_EOF;
     line_filled(&helper->lines, (size_t)n);
     helper_lines(helper);
     return helper->end;
@@ -272,9 +289,10 @@ void helper_drain(struct helper *helper, int timeout_ms)
 
         clock_gettime(CLOCK_MONOTONIC, &now);
         left = deadline - (now.tv_sec * 1000 + now.tv_nsec / 1000000);
-        if (left <= 0 || poll(&ready, 1, (int)left) <= 0)
+        if (left <= 0)
             return;
-        helper_flush(helper);
+        if (poll(&ready, 1, (int)left) > 0)
+            helper_write(helper);
     }
 }
 

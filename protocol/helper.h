@@ -41,10 +41,11 @@ bool helper_wants_write(const struct helper *helper);
 /* More than OUTBOX_HIGH_BYTES wait: stop making more until this is over. */
 bool helper_congested(const struct helper *helper);
 
-/* Reads once and hands on what is complete; bad lines are answered with `error` and dropped. Call when
- * helper_fd_in() is readable or hung up. */
+/* Reads once and hands on what is complete, unless congested; bad lines are answered with `error` and
+ * dropped. Call when helper_fd_in() is readable or hung up. */
 enum helper_end helper_read(struct helper *helper);
-/* Call when helper_fd_out() is writable. */
+/* Writes what the pipe takes, then hands on the lines that congestion held back. Call when helper_fd_out()
+ * is writable. */
 enum helper_end helper_flush(struct helper *helper);
 /* How it stands without reading. */
 enum helper_end helper_end(const struct helper *helper);

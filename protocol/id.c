@@ -53,9 +53,8 @@ static int id_bits(const char *text, uint8_t bytes[ID_BYTES + 1], struct error *
         unsigned bit = i * 5, pair;
 
         if (at == NULL) {
-            error_set(err, "bad-id",
-                      "character %u of the id, '%c', is not one of A-Z and 2-7", i + 4,
-                      text[3 + i]);
+            error_set(err, "bad-id", "character %u of the id, '%c', is not one of A-Z and 2-7",
+                      i + 4, text[3 + i]);
             return -EINVAL;
         }
         pair = (unsigned)(at - digits) << (11 - bit % 8);
@@ -81,7 +80,13 @@ int id_decode(const char *text, uint8_t key[ID_KEY_BYTES], struct error *err)
     if (id_bits(text, bytes, err) < 0)
         return -EINVAL;
     id_checksum(bytes, checksum);
-    if (bytes[ID_BYTES] != 0 || memcmp(bytes + ID_KEY_BYTES, checksum, CHECKSUM_BYTES) != 0) {
+    if (bytes[ID_BYTES] != 0) {
+        error_set(err, "bad-id",
+                  "the last character of the id, '%c', is wrong: its last two bits must be zero",
+                  text[ID_TEXT_LENGTH - 1]);
+        return -EINVAL;
+    }
+    if (memcmp(bytes + ID_KEY_BYTES, checksum, CHECKSUM_BYTES) != 0) {
         error_set(err, "bad-id", "the id's checksum does not fit: a character of it is mistyped");
         return -EINVAL;
     }

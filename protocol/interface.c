@@ -168,8 +168,10 @@ static int grant_read_allowed(struct grant *grant, const struct json_at *at, str
     if (json_as_array(at, PEER_ALLOWED_MAX, &count, err) < 0)
         return -EINVAL;
     grant->allowed = calloc(count + 1, sizeof *grant->allowed);
-    if (grant->allowed == NULL)
+    if (grant->allowed == NULL) {
+        error_set(err, "no-memory", "out of memory");
         return -ENOMEM;
+    }
     for (size_t i = 0; i < count; i++) {
         struct json_at item = json_item(at, i);
         const char *text;

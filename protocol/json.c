@@ -11,8 +11,14 @@
 struct json *json_parse(const char *text, size_t length, struct error *err)
 {
     json_error_t problem;
-    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
+    json_t *root = NULL;
 
+    /* jansson overlooks a NUL byte that follows a number. */
+    if (length > 0 && memchr(text, '\0', length) != NULL) {
+        error_set(err, "bad-json", "a NUL byte is in it; JSON (RFC 8259) in UTF-8 is expected");
+        return NULL;
+    }
+    root = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
     if (root == NULL) {
         bool duplicate = json_error_code(&problem) == json_error_duplicate_key;
 

@@ -12,7 +12,10 @@ protocol_libprotocol_a_SOURCES = \
 	protocol/log.c protocol/log.h \
 	protocol/message.c protocol/message.h \
 	protocol/messages.def protocol/messages.undef \
-	protocol/outbox.c protocol/outbox.h
+	protocol/outbox.c protocol/outbox.h \
+	protocol/text.c protocol/text.h
 protocol_libprotocol_a_CFLAGS = $(PG_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 
 PROTOCOL_LIBS = protocol/libprotocol.a $(JANSSON_LIBS) $(SODIUM_LIBS)
+
+include protocol/check.mk

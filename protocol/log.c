@@ -3,8 +3,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "protocol/text.h"
 
 static const char *log_program = "punchguard";
 static bool log_verbose;
@@ -39,8 +42,20 @@ static bool log_allowed(char *note, size_t size)
     return true;
 }
 
-/* One write a line, so that lines of several processes do not mix. Control characters could
- * come from a peer or a helper and would drive a terminal. */
+/* Control characters could come from a peer or a helper and would drive a terminal: those of ASCII, and
+ * U+0080 to U+009F, which UTF-8 writes as 0xc2 and the same byte. */
+static void log_clean(char *line)
+{
+    text_clean(line);
+    for (unsigned char *at = (unsigned char *)line; *at != '\0'; at++) {
+        if (*at < 0x20 || *at == 0x7f)
+            *at = '?';
+        else if (at[0] == 0xc2 && at[1] < 0xa0)
+            at[0] = at[1] = '?';
+    }
+}
+
+/* One write a line, so that lines of several processes do not mix. */
 static void log_line(const char *level, const char *format, va_list args)
 {
     char line[1200];
@@ -49,7 +64,7 @@ static void log_line(const char *level, const char *format, va_list args)
 
     if (!log_allowed(line, sizeof line))
         return;
-    if (line[0] != '\0' && write(STDERR_FILENO, line, __builtin_strlen(line)) < 0)
+    if (line[0] != '\0' && write(STDERR_FILENO, line, strlen(line)) < 0)
         return;
     head = snprintf(line, sizeof line, "%s: %s", log_program, level);
     if (head < 0)
@@ -60,9 +75,9 @@ static void log_line(const char *level, const char *format, va_list args)
     end = (size_t)head + (size_t)body;
     if (end > sizeof line - 2)
         end = sizeof line - 2;
-    for (size_t i = 0; i < end; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
+    line[end] = '\0';
+    log_clean(line);
+    end = strlen(line);
     line[end] = '\n';
     if (write(STDERR_FILENO, line, end + 1) < 0)
         return;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/line.h"
+
 #define REQUIRED true
 #define OPTIONAL false
 
@@ -111,12 +113,14 @@ static int fail(struct error *err, const char *code, const char *type, const cha
 
 static bool word_among(const char *word, const char *words)
 {
-    size_t length = strlen(word);
+    size_t length = strcspn(word, "|");
 
+    if (length == 0 || word[length] != '\0')
+        return false;
     for (const char *at = words; at != NULL; at = strchr(at, '|')) {
         at += *at == '|';
         if (strncmp(at, word, length) == 0 && (at[length] == '|' || at[length] == '\0'))
-            return length > 0;
+            return true;
     }
     return false;
 }
@@ -191,19 +195,35 @@ static int decode_text(const json_t *value, const struct message_field *field, c
     return *out ? 0 : -ENOMEM;
 }
 
-static int decode_integer(const json_t *value, const struct message_field *field, const char *type,
-                          int64_t *out, struct error *err)
+static int integer_check(const struct message_field *field, const char *type, int64_t value,
+                         struct error *err)
 {
     char right[120];
 
-    if (!json_is_integer(value))
-        return wrong_type(field, type, "must be an integer", err);
-    *out = json_integer_value(value);
-    if (*out >= field->min && *out <= field->max)
+    if (value >= field->min && value <= field->max)
         return 0;
     snprintf(right, sizeof right, "must be between %" PRId64 " and %" PRId64, field->min,
              field->max);
     return fail(err, "out-of-range", type, field->name, right);
+}
+
+static int decode_integer(const json_t *value, const struct message_field *field, const char *type,
+                          int64_t *out, struct error *err)
+{
+    if (!json_is_integer(value))
+        return wrong_type(field, type, "must be an integer", err);
+    *out = json_integer_value(value);
+    return integer_check(field, type, *out, err);
+}
+
+static int endpoint_check(const struct message_field *field, const char *type, const char *address,
+                          int64_t port, struct endpoint *out, struct error *err)
+{
+    if (port < 1 || port > 65535)
+        return fail(err, "out-of-range", type, field->name, "must have a port from 1 to 65535");
+    if (endpoint_set(out, address, (uint16_t)port) < 0)
+        return fail(err, "bad-value", type, field->name, "must have a numeric IP address");
+    return 0;
 }
 
 static int decode_endpoint(const json_t *value, const struct message_field *field, const char *type,
@@ -214,26 +234,44 @@ static int decode_endpoint(const json_t *value, const struct message_field *fiel
 
     if (address == NULL || !json_is_integer(port))
         return wrong_type(field, type, "must be {\"address\":\"…\",\"port\":…}", err);
-    if (json_integer_value(port) < 1 || json_integer_value(port) > 65535)
-        return fail(err, "out-of-range", type, field->name, "must have a port from 1 to 65535");
-    if (endpoint_set(out, address, (uint16_t)json_integer_value(port)) < 0)
-        return fail(err, "bad-value", type, field->name, "must have a numeric IP address");
-    return 0;
+    return endpoint_check(field, type, address, json_integer_value(port), out, err);
+}
+
+static int count_check(const struct message_field *field, const char *type, size_t count,
+                       struct error *err)
+{
+    char right[120];
+
+    if (count <= (size_t)field->min)
+        return 0;
+    snprintf(right, sizeof right, "has %zu items, at most %" PRId64 " are right", count,
+             field->min);
+    return fail(err, "too-many", type, field->name, right);
+}
+
+static int item_check(const struct message_field *field, const char *type, size_t index,
+                      const char *text, struct error *err)
+{
+    size_t length = strlen(text);
+    char right[160];
+
+    if (length >= 1 && length <= (size_t)field->max)
+        return 0;
+    snprintf(right, sizeof right,
+             "has %zu bytes in item %zu (from 0); 1 to %" PRId64 " bytes are right", length, index,
+             field->max);
+    return fail(err, length ? "too-long" : "too-short", type, field->name, right);
 }
 
 static int decode_strings(const json_t *value, const struct message_field *field, const char *type,
                           struct strings *out, struct error *err)
 {
     size_t count = json_array_size(value);
-    char right[120];
 
     if (!json_is_array(value))
         return wrong_type(field, type, "must be an array of strings", err);
-    if (count > (size_t)field->min) {
-        snprintf(right, sizeof right, "has %zu items, at most %" PRId64 " are right", count,
-                 field->min);
-        return fail(err, "too-many", type, field->name, right);
-    }
+    if (count_check(field, type, count, err) < 0)
+        return -EINVAL;
     out->items = calloc(count + 1, sizeof *out->items);
     if (out->items == NULL)
         return -ENOMEM;
@@ -242,8 +280,8 @@ static int decode_strings(const json_t *value, const struct message_field *field
 
         if (text == NULL)
             return wrong_type(field, type, "must be an array of strings", err);
-        if (text[0] == '\0' || strlen(text) > (size_t)field->max)
-            return fail(err, "too-long", type, field->name, "has an empty or over-long item");
+        if (item_check(field, type, out->count, text, err) < 0)
+            return -EINVAL;
         out->items[out->count] = strdup(text);
         if (out->items[out->count] == NULL)
             return -ENOMEM;
@@ -251,13 +289,21 @@ static int decode_strings(const json_t *value, const struct message_field *field
     return 0;
 }
 
-static int decode_document(const json_t *value, const struct message_field *field, const char *type,
-                           char **out, struct error *err)
+static int document_check(const json_t *value, const struct message_field *field, const char *type,
+                          struct error *err)
 {
     if (field->min == 'o' && !json_is_object(value))
         return wrong_type(field, type, "must be an object", err);
     if (field->min == 'a' && !json_is_array(value))
         return wrong_type(field, type, "must be an array", err);
+    return 0;
+}
+
+static int decode_document(const json_t *value, const struct message_field *field, const char *type,
+                           char **out, struct error *err)
+{
+    if (document_check(value, field, type, err) < 0)
+        return -EINVAL;
     *out = json_dumps(value, JSON_COMPACT);
     return *out ? 0 : -ENOMEM;
 }
@@ -313,14 +359,21 @@ static int decode_fields(const json_t *root, struct message *message, struct err
 static json_t *line_load(const char *text, size_t length, struct error *err)
 {
     json_error_t problem;
-    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+    json_t *root = NULL;
 
+    /* jansson overlooks a NUL byte that follows a number. */
+    if (length > 0 && memchr(text, '\0', length) != NULL) {
+        error_set(err, "bad-json", "a NUL byte is in the line; one JSON object in UTF-8 is right");
+        return NULL;
+    }
+    root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
     if (root != NULL && json_is_object(root))
         return root;
     if (root != NULL)
         error_set(err, "bad-json", "a line must hold one JSON object");
     else if (json_error_code(&problem) == json_error_duplicate_key)
-        error_set(err, "duplicate-key", "%.200s", problem.text);
+        error_set(err, "duplicate-key", "column %d: %.200s; each key may come once", problem.column,
+                  problem.text);
     else
         error_set(err, "bad-json", "column %d: %.200s; a line must hold one JSON object in UTF-8",
                   problem.column, problem.text);
@@ -338,11 +391,16 @@ int message_decode(const char *text, size_t length, enum role role, enum directi
 
     message_init(message, MESSAGE_NONE);
     if (ref != NULL)
-        *ref = json_is_integer(number) ? json_integer_value(number) : MESSAGE_ABSENT;
+        *ref = json_is_integer(number) && json_integer_value(number) >= 0
+                   ? json_integer_value(number)
+                   : MESSAGE_ABSENT;
     if (root == NULL)
         return -EINVAL;
     if (type == NULL) {
-        error_set(err, "missing-field", "the field 'type' is missing or not a string");
+        bool there = json_object_get(root, "type") != NULL;
+
+        error_set(err, there ? "wrong-type" : "missing-field", "the field 'type' %s",
+                  there ? "must be a string" : "is missing");
         goto out;
     }
     message_init(message, type_find(type, role, direction));
@@ -384,44 +442,98 @@ void message_clear(struct message *message)
     message_init(message, MESSAGE_NONE);
 }
 
-static json_t *encode_strings(const struct strings *strings)
+static bool field_absent(const struct message_field *field, const void *in)
 {
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < strings->count; i++)
-        json_array_append_new(array, json_string(strings->items[i]));
-    return array;
-}
-
-static json_t *encode_endpoint(const struct endpoint *endpoint)
-{
-    if (endpoint->address[0] == '\0')
-        return NULL;
-    return json_pack("{s:s, s:i}", "address", endpoint->address, "port", (int)endpoint->port);
-}
-
-/* NULL where the field is absent. */
-static json_t *encode_field(const struct message_field *field, const void *in)
-{
-    const char *text;
-
     switch (field->kind) {
     case FIELD_INTEGER:
-        return *(const int64_t *)in == MESSAGE_ABSENT ? NULL : json_integer(*(const int64_t *)in);
+        return *(const int64_t *)in == MESSAGE_ABSENT;
     case FIELD_BOOLEAN:
-        return *(const bool *)in || field->required ? json_boolean(*(const bool *)in) : NULL;
+        return !*(const bool *)in && !field->required;
     case FIELD_ENDPOINT:
-        return encode_endpoint(in);
+        return ((const struct endpoint *)in)->address[0] == '\0';
     case FIELD_STRINGS:
-        if (((const struct strings *)in)->items == NULL && !field->required)
-            return NULL;
-        return encode_strings(in);
-    case FIELD_DOCUMENT:
-        text = *(char *const *)in;
-        return text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        return ((const struct strings *)in)->items == NULL && !field->required;
     default:
-        text = *(char *const *)in;
-        return text ? json_string(text) : NULL;
+        return *(char *const *)in == NULL;
+    }
+}
+
+static json_t *encode_text(const char *text, const struct message_field *field, const char *type,
+                           struct error *err)
+{
+    json_t *value;
+
+    if (text_check(field, type, text, err) < 0)
+        return NULL;
+    value = json_string(text);
+    if (value == NULL)
+        fail(err, "bad-value", type, field->name, "is not UTF-8");
+    return value;
+}
+
+static json_t *encode_endpoint(const struct endpoint *endpoint, const struct message_field *field,
+                               const char *type, struct error *err)
+{
+    struct endpoint right;
+
+    if (endpoint_check(field, type, endpoint->address, endpoint->port, &right, err) < 0)
+        return NULL;
+    return json_pack("{s:s, s:i}", "address", right.address, "port", (int)right.port);
+}
+
+static json_t *encode_strings(const struct strings *strings, const struct message_field *field,
+                              const char *type, struct error *err)
+{
+    json_t *array;
+
+    if (count_check(field, type, strings->count, err) < 0)
+        return NULL;
+    array = json_array();
+    for (size_t i = 0; i < strings->count; i++) {
+        if (item_check(field, type, i, strings->items[i], err) < 0)
+            goto bad;
+        if (json_array_append_new(array, json_string(strings->items[i])) < 0) {
+            fail(err, "bad-value", type, field->name, "has an item that is not UTF-8");
+            goto bad;
+        }
+    }
+    return array;
+bad:
+    json_decref(array);
+    return NULL;
+}
+
+static json_t *encode_document(const char *text, const struct message_field *field,
+                               const char *type, struct error *err)
+{
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+    if (document_check(value, field, type, err) == 0)
+        return value;
+    json_decref(value);
+    return NULL;
+}
+
+/* NULL with `err` filled; the field is not absent. */
+static json_t *encode_field(const struct message_field *field, const char *type, const void *in,
+                            struct error *err)
+{
+    error_set(err, "no-memory", "out of memory");
+    switch (field->kind) {
+    case FIELD_INTEGER:
+        if (integer_check(field, type, *(const int64_t *)in, err) < 0)
+            return NULL;
+        return json_integer(*(const int64_t *)in);
+    case FIELD_BOOLEAN:
+        return json_boolean(*(const bool *)in);
+    case FIELD_ENDPOINT:
+        return encode_endpoint(in, field, type, err);
+    case FIELD_STRINGS:
+        return encode_strings(in, field, type, err);
+    case FIELD_DOCUMENT:
+        return encode_document(*(char *const *)in, field, type, err);
+    default:
+        return encode_text(*(char *const *)in, field, type, err);
     }
 }
 
@@ -434,17 +546,39 @@ static int encode_fields(const struct message *message, json_t *root, struct err
         const void *in = field_in(message, field);
         json_t *value;
 
-        if (field->kind <= FIELD_KEY && *(char *const *)in != NULL &&
-            text_check(field, shape->type, *(char *const *)in, err) < 0)
+        if (field_absent(field, in)) {
+            if (field->required)
+                return fail(err, "missing-field", shape->type, field->name, "is missing");
+            continue;
+        }
+        value = encode_field(field, shape->type, in, err);
+        if (value == NULL || json_object_set_new(root, field->name, value) < 0)
             return -EINVAL;
-        value = encode_field(field, in);
-        if (value == NULL && field->required)
-            return fail(err, "missing-field", shape->type, field->name,
-                        "is missing, or its text is not UTF-8");
-        if (value != NULL && json_object_set_new(root, field->name, value) < 0)
-            return -ENOMEM;
     }
     return 0;
+}
+
+/* The object as one line. NULL with `err` filled. */
+static char *line_dump(const json_t *root, const char *type, size_t *length, struct error *err)
+{
+    size_t size = json_dumpb(root, NULL, 0, JSON_COMPACT);
+    char *line;
+
+    if (size + 1 > LINE_MAX_BYTES) {
+        error_set(err, "too-long", "%s: the line would have %zu bytes; at most %d are right", type,
+                  size + 1, LINE_MAX_BYTES);
+        return NULL;
+    }
+    line = size > 0 ? malloc(size + 2) : NULL;
+    if (line == NULL) {
+        error_set(err, "no-memory", "out of memory");
+        return NULL;
+    }
+    json_dumpb(root, line, size, JSON_COMPACT);
+    line[size] = '\n';
+    line[size + 1] = '\0';
+    *length = size + 1;
+    return line;
 }
 
 char *message_encode(const struct message *message, size_t *length, struct error *err)
@@ -452,25 +586,14 @@ char *message_encode(const struct message *message, size_t *length, struct error
     const struct message_shape *shape = message_shape(message->type);
     json_t *root = json_object();
     char *line = NULL;
-    size_t size;
 
     if (shape == NULL || root == NULL) {
         error_set(err, "bad-message", "there is no such message");
         goto out;
     }
     json_object_set_new(root, "type", json_string(shape->type));
-    if (encode_fields(message, root, err) < 0)
-        goto out;
-    size = json_dumpb(root, NULL, 0, JSON_COMPACT);
-    line = size > 0 ? malloc(size + 2) : NULL;
-    if (line == NULL) {
-        error_set(err, "no-memory", "out of memory");
-        goto out;
-    }
-    json_dumpb(root, line, size, JSON_COMPACT);
-    line[size] = '\n';
-    line[size + 1] = '\0';
-    *length = size + 1;
+    if (encode_fields(message, root, err) == 0)
+        line = line_dump(root, shape->type, length, err);
 out:
     json_decref(root);
     return line;
@@ -492,10 +615,16 @@ static json_t *describe_field(const struct message_field *field)
     json_t *out = json_pack("{s:s, s:s, s:b}", "name", field->name, "kind", kind_name(field),
                             "required", field->required);
 
-    if (field->kind == FIELD_STRING || field->kind == FIELD_INTEGER) {
+    if (field->kind == FIELD_STRING || field->kind == FIELD_INTEGER)
         json_object_set_new(out, "min", json_integer(field->min));
+    if (field->kind == FIELD_STRING || field->kind == FIELD_INTEGER || field->kind == FIELD_STRINGS)
         json_object_set_new(out, "max", json_integer(field->max));
-    }
+    if (field->kind == FIELD_STRINGS)
+        json_object_set_new(out, "items", json_integer(field->min));
+    if (field->kind == FIELD_HEX)
+        json_object_set_new(out, "bytes", json_integer(field->min));
+    if (field->kind == FIELD_DOCUMENT)
+        json_object_set_new(out, "json", json_string(field->min == 'o' ? "object" : "array"));
     if (field->words != NULL)
         json_object_set_new(out, "words", json_string(field->words));
     return out;

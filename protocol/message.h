@@ -100,7 +100,7 @@ void message_init(struct message *message, enum message_type type);
 
 /* Reads one line (without newline) of the role and direction. 0 with *message to be given to
  * message_clear(), its type MESSAGE_NONE for an unknown type; or -EINVAL with `err` naming the field, and
- * *ref (where not NULL) the line's ref, if it had one, else MESSAGE_ABSENT. */
+ * *ref (where not NULL) the line's ref, if it had one that could be sent back, else MESSAGE_ABSENT. */
 int message_decode(const char *text, size_t length, enum role role, enum direction direction,
                    struct message *message, int64_t *ref, struct error *err);
 
@@ -108,7 +108,7 @@ int message_decode(const char *text, size_t length, enum role role, enum directi
 void message_clear(struct message *message);
 
 /* One line with its newline, for the caller to free; NULL with `err` filled if a field is missing, too
- * long or otherwise not as declared. */
+ * long or otherwise not as declared, or the line would have more than LINE_MAX_BYTES. */
 char *message_encode(const struct message *message, size_t *length, struct error *err);
 
 /* "peer-add". */

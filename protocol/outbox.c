@@ -32,8 +32,10 @@ static int outbox_reserve(struct outbox *box, size_t length)
 
 int outbox_put(struct outbox *box, const void *data, size_t length)
 {
-    if (box->end - box->begin + length > OUTBOX_MAX_BYTES)
+    if (length > OUTBOX_MAX_BYTES - (box->end - box->begin))
         return -ENOBUFS;
+    if (length == 0)
+        return 0;
     if (box->end + length > box->size && outbox_reserve(box, length) < 0)
         return -ENOMEM;
     memcpy(box->buffer + box->end, data, length);
