@@ -23,9 +23,11 @@
 
 #define SESSION_SLOTS 2
 
-/* While there is no pair the offerer says all again after this, in ms, and the other answers with
- * all it said; both are idempotent, so loss and disorder heal. */
+/* While there is no pair the offerer says all again after this, in ms, then after twice as long, up
+ * to so many times doubled, and the other answers with all it said; both are idempotent, so loss
+ * and disorder heal. */
 #define SESSION_RESEND_MS 1000
+#define SESSION_RESENDS   3
 /* A negotiation that has not given a pair by then, in ms, is given up. Below the 15 s in which
  * PROMISES wants a peer called unreachable; libnice itself gives up after 7 s. */
 #define SESSION_ATTEMPT_MS 12000

@@ -89,7 +89,9 @@ void say_all(struct session *s, struct slot *slot)
         say_candidate(s, slot, i);
     if (slot->done)
         say_done(s, slot);
-    slot->resend_at = s->now + SESSION_RESEND_MS;
+    slot->resend_at = s->now + ((int64_t)SESSION_RESEND_MS << slot->resends);
+    if (slot->resends < SESSION_RESENDS)
+        slot->resends++;
 }
 
 void wg_say_port(struct session *s, enum message_type type, const struct endpoint *base)

@@ -73,6 +73,7 @@ void trial_name(struct session *s, const char *id)
     slot->phase = PHASE_NEGOTIATING;
     slot->started = s->now;
     slot->resend_at = slot->use_at = NEVER;
+    slot->resends = 0;
     s->starts[s->start_next] = s->now;
     s->start_next = (s->start_next + 1) % SESSION_RATE;
 }

@@ -32,6 +32,7 @@ struct slot {
     bool local_srflx, remote_srflx;
     bool silent; /* the agent's probes go unanswered */
     int64_t started, resend_at, use_at;
+    unsigned resends;
     struct endpoint base, remote;
     int64_t rtt_ms;
 };

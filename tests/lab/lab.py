@@ -140,6 +140,7 @@ class Lab:
         os.chmod(self.folder, 0o755)
         self.nodes = []
         self.stun = []
+        self.tox = []  # the processes of the public Tox nodes
         self.bootstrap = {4: [], 6: []}
         self._numbers = {}
 
@@ -281,6 +282,7 @@ class Lab:
             nodes.append((node, node.start(argv + (first or []))))
             if first is None:
                 first = [str(node.addresses[4]), str(TOX_PORT), _public_key(nodes[0][1])]
+        self.tox = [process for _, process in nodes]
         for node, process in nodes:
             for family in (4, 6):
                 self.bootstrap[family].append({

@@ -15,13 +15,19 @@ def _connected_then_alone(lab, kind):
     connect(alice, bob)
     for device, peer in ((alice, bob), (bob, alice)):
         device.await_direct(peer)
-    for node in lab.nodes:
-        if node.name.startswith("tox"):
-            node.end()
+    for process in lab.tox:
+        process.kill()
     for device in (alice, bob):
-        device.host.lan.router.node.nft(
-            "table inet notox { chain forward { type filter hook forward priority -20; "
-            "tcp dport 33445 drop; udp dport 33445 drop; udp sport 33445 drop; } }\n")
+        device.host.lan.router.node.nft("""
+            table inet notox {
+                chain forward {
+                    type filter hook forward priority -20
+                    tcp dport 33445 drop
+                    udp dport 33445 drop
+                    udp sport 33445 drop
+                }
+            }
+            """)
     return alice, bob
 
 
