@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-dist_check_SCRIPTS += tests/check-layering
-TESTS += tests/check-layering
+dist_check_SCRIPTS += tests/check-layering tests/check-readme
+TESTS += tests/check-layering tests/check-readme
 EXTRA_DIST += \
     tests/cleanroom \
     tests/vm/guest-init \
