@@ -307,8 +307,11 @@ static void on_selected_pair(NiceAgent *nice, guint stream, guint component, Nic
     agent->holds = false;
     if (agent->selected.type == MESSAGE_selected &&
         endpoint_equal(&pair.selected.base, &agent->selected.selected.base) &&
-        endpoint_equal(&pair.selected.remote, &agent->selected.selected.remote))
+        endpoint_equal(&pair.selected.remote, &agent->selected.selected.remote)) {
+        probe_hurry(&agent->probe, now_ms());
+        probe_pump(agent);
         return;
+    }
     agent->selected = pair;
     agent->selected_sent = false;
     g_clear_handle_id(&agent->keep_mapping, g_source_remove);

@@ -37,3 +37,52 @@ tests_stun_server_LDADD = protocol/libprotocol.a
 # Also the README's example of two agents without a broker. Skipped where we are not root.
 dist_check_SCRIPTS += tests/examples/ice-agents-by-pipes.sh
 TESTS += tests/examples/ice-agents-by-pipes.sh
+
+ICE_UNIT_TESTS = tests/unit/test_addresses tests/unit/test_candidate tests/unit/test_probe \
+	tests/unit/test_remote tests/unit/test_resolver tests/unit/test_settings tests/unit/test_stun \
+	tests/unit/test_stun_race tests/unit/test_turn
+ICE_FUZZ_TESTS = tests/fuzz/fuzz_candidate tests/fuzz/fuzz_probe tests/fuzz/fuzz_stun
+check_PROGRAMS += $(ICE_FUZZ_TESTS)
+TESTS += $(ICE_FUZZ_TESTS)
+if HAVE_CMOCKA
+check_PROGRAMS += $(ICE_UNIT_TESTS)
+TESTS += $(ICE_UNIT_TESTS)
+endif
+
+tests_unit_test_addresses_SOURCES = tests/unit/test_addresses.c
+tests_unit_test_addresses_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_addresses_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_candidate_SOURCES = tests/unit/test_candidate.c
+tests_unit_test_candidate_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_candidate_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_probe_SOURCES = tests/unit/test_probe.c
+tests_unit_test_probe_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_probe_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_remote_SOURCES = tests/unit/test_remote.c
+tests_unit_test_remote_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_remote_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_resolver_SOURCES = tests/unit/test_resolver.c
+tests_unit_test_resolver_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(NICE_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_resolver_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_settings_SOURCES = tests/unit/test_settings.c
+tests_unit_test_settings_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_settings_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_stun_SOURCES = tests/unit/test_stun.c
+tests_unit_test_stun_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_stun_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_stun_race_SOURCES = tests/unit/test_stun_race.c
+tests_unit_test_stun_race_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_stun_race_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_turn_SOURCES = tests/unit/test_turn.c
+tests_unit_test_turn_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_turn_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+
+tests_fuzz_fuzz_candidate_SOURCES = tests/fuzz/fuzz_candidate.c tests/fuzz/mutate.c tests/fuzz/mutate.h
+tests_fuzz_fuzz_candidate_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_candidate_LDADD = $(ICE_LIBS)
+tests_fuzz_fuzz_probe_SOURCES = tests/fuzz/fuzz_probe.c tests/fuzz/mutate.c tests/fuzz/mutate.h
+tests_fuzz_fuzz_probe_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_probe_LDADD = $(ICE_LIBS)
+tests_fuzz_fuzz_stun_SOURCES = tests/fuzz/fuzz_stun.c tests/fuzz/mutate.c tests/fuzz/mutate.h
+tests_fuzz_fuzz_stun_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_stun_LDADD = $(ICE_LIBS)

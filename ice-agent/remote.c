@@ -96,8 +96,12 @@ int remote_add(struct remote *remote, const char *ufrag, const char *text, struc
         return -EINVAL;
     if (strcmp(remote->ufrag, ufrag) == 0)
         return take(remote, text, out, err);
-    if (strlen(text) <= REMOTE_CANDIDATE_MAX)
-        wait_for_description(remote, ufrag, text);
+    if (strlen(text) > REMOTE_CANDIDATE_MAX) {
+        error_set(err, "bad-candidate", "candidate: %d bytes are right at most",
+                  REMOTE_CANDIDATE_MAX);
+        return -EINVAL;
+    }
+    wait_for_description(remote, ufrag, text);
     return 0;
 }
 
