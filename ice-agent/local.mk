@@ -4,6 +4,7 @@ ice_agent_libice_a_SOURCES = \
 	ice-agent/addresses.c ice-agent/addresses.h \
 	ice-agent/agent.c ice-agent/agent.h \
 	ice-agent/candidate.c ice-agent/candidate.h \
+	ice-agent/footprint.c ice-agent/footprint.h \
 	ice-agent/probe.c ice-agent/probe.h \
 	ice-agent/remote.c ice-agent/remote.h \
 	ice-agent/resolver.c ice-agent/resolver.h \
@@ -86,3 +87,6 @@ tests_fuzz_fuzz_probe_LDADD = $(ICE_LIBS)
 tests_fuzz_fuzz_stun_SOURCES = tests/fuzz/fuzz_stun.c tests/fuzz/mutate.c tests/fuzz/mutate.h
 tests_fuzz_fuzz_stun_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_stun_LDADD = $(ICE_LIBS)
+
+dist_check_SCRIPTS += tests/test-ice-agent
+TESTS += tests/test-ice-agent
