@@ -40,8 +40,8 @@ dist_check_SCRIPTS += tests/examples/ice-agents-by-pipes.sh
 TESTS += tests/examples/ice-agents-by-pipes.sh
 
 ICE_UNIT_TESTS = tests/unit/test_addresses tests/unit/test_candidate tests/unit/test_probe \
-	tests/unit/test_remote tests/unit/test_resolver tests/unit/test_settings tests/unit/test_stun \
-	tests/unit/test_stun_race tests/unit/test_turn
+	tests/unit/test_remote tests/unit/test_resolver tests/unit/test_sandbox tests/unit/test_settings \
+	tests/unit/test_stun tests/unit/test_stun_race tests/unit/test_turn
 ICE_FUZZ_TESTS = tests/fuzz/fuzz_candidate tests/fuzz/fuzz_probe tests/fuzz/fuzz_stun
 check_PROGRAMS += $(ICE_FUZZ_TESTS)
 TESTS += $(ICE_FUZZ_TESTS)
@@ -65,6 +65,9 @@ tests_unit_test_remote_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_resolver_SOURCES = tests/unit/test_resolver.c
 tests_unit_test_resolver_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(NICE_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_resolver_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c
+tests_unit_test_sandbox_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sandbox_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_settings_SOURCES = tests/unit/test_settings.c
 tests_unit_test_settings_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_settings_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)

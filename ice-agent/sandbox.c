@@ -30,12 +30,12 @@ static int capabilities_drop(void)
 
 #ifndef PG_SANITIZED
 
-/* Names are resolved with these; symbolic links are followed now. */
+/* Names are resolved with these, but for the first, which seeds GLib's random numbers: it would
+ * take the time of day instead. Symbolic links are followed now. */
 static const char *const readable[] = {
-    "/etc/gai.conf",    "/etc/host.conf", "/etc/hosts",
-    "/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf",
-    "/etc/resolv.conf", "/etc/services",  "/lib",
-    "/lib64",           "/usr/lib",       "/usr/lib64",
+    "/dev/urandom",   "/etc/gai.conf",      "/etc/host.conf",   "/etc/hosts",    "/etc/ld.so.cache",
+    "/etc/localtime", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/services", "/lib",
+    "/lib64",         "/usr/lib",           "/usr/lib64",
 };
 
 static void file_allow(int rules, const char *path)
@@ -120,6 +120,7 @@ static const int allowed[] = {
     SCMP_SYS(sched_yield),
     SCMP_SYS(gettid),
     SCMP_SYS(getpid),
+    SCMP_SYS(getppid),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
     /* signals and time */
