@@ -69,6 +69,27 @@ static void another_password_needs_another_ufrag(void **state)
     assert_string_equal(remote->pwd, PWD);
 }
 
+static void the_description_before_is_no_restart_when_it_comes_late(void **state)
+{
+    struct remote *remote = *state;
+
+    assert_int_equal(remote_describe(remote, "ufr1", PWD, NULL), 1);
+    assert_int_equal(remote_describe(remote, "ufr2", PWD, NULL), 1);
+    assert_int_equal(remote_describe(remote, "ufr1", PWD, NULL), 0);
+    assert_string_equal(remote->ufrag, "ufr2");
+}
+
+static void looking_at_a_description_changes_nothing(void **state)
+{
+    struct remote *remote = *state;
+
+    assert_int_equal(remote_look(remote, "ufr1", PWD, NULL), 1);
+    assert_int_equal(remote_look(remote, "ufr1", "short", NULL), -EINVAL);
+    assert_string_equal(remote->ufrag, "");
+    assert_int_equal(remote_describe(remote, "ufr1", PWD, NULL), 1);
+    assert_int_equal(remote_look(remote, "ufr1", PWD, NULL), 0);
+}
+
 static void a_bad_description_changes_nothing(void **state)
 {
     static const struct {
@@ -225,6 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_description_is_new_once, set_up),
         cmocka_unit_test_setup(another_password_needs_another_ufrag, set_up),
+        cmocka_unit_test_setup(the_description_before_is_no_restart_when_it_comes_late, set_up),
+        cmocka_unit_test_setup(looking_at_a_description_changes_nothing, set_up),
         cmocka_unit_test_setup(a_bad_description_changes_nothing, set_up),
         cmocka_unit_test_setup(a_description_takes_20_candidates, set_up),
         cmocka_unit_test_setup(a_refused_candidate_takes_no_place, set_up),

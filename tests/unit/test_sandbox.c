@@ -117,11 +117,18 @@ static bool resolves_a_name(void)
     return getaddrinfo("localhost", NULL, NULL, &list) == 0;
 }
 
-#ifndef PG_SANITIZED
+/* Sanitizers need what the sandbox forbids, so there is no more than the first layer then. */
+static void skip_where_sanitized(void)
+{
+#ifdef PG_SANITIZED
+    skip();
+#endif
+}
 
 static void nothing_can_be_started_or_changed(void **state)
 {
     (void)state;
+    skip_where_sanitized();
     assert_false(inside(starts_a_process));
     assert_false(inside(starts_a_program));
     assert_false(inside(writes_a_file));
@@ -132,12 +139,11 @@ static void nothing_can_be_started_or_changed(void **state)
 static void no_file_can_be_read_but_those_for_names(void **state)
 {
     (void)state;
+    skip_where_sanitized();
     if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 1)
         skip();
     assert_false(inside(opens_some_file));
 }
-
-#endif
 
 static void what_ice_needs_works(void **state)
 {
@@ -151,10 +157,8 @@ static void what_ice_needs_works(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#ifndef PG_SANITIZED
         cmocka_unit_test(nothing_can_be_started_or_changed),
         cmocka_unit_test(no_file_can_be_read_but_those_for_names),
-#endif
         cmocka_unit_test(what_ice_needs_works),
     };
 
