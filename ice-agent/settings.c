@@ -25,7 +25,7 @@ const char settings_usage[] =
     "  --exclude PREFIX         never a candidate, of either side; several are right\n"
     "  --turn FILE              TURN servers as a JSON array; checked, not used yet\n"
     "  --port N                 local UDP port\n"
-    "  --wg-port N              WireGuard's port, for forwarded paths; not used yet\n"
+    "  --wg-port N              WireGuard's port, which --port must differ from\n"
     "  --verbose                log what libnice does\n"
     "  --help, --version, --describe\n";
 
