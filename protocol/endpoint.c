@@ -127,8 +127,8 @@ int endpoint_split(const char *text, uint16_t default_port, char host[256], uint
         goto bad;
     memcpy(host, start, length);
     host[length] = '\0';
-    /* A colon inside is IPv6's, not that of a URI such as stun:203.0.113.1:3478. */
-    if (strchr(host, ':') != NULL && endpoint_set(&ipv6, host, 0) < 0)
+    /* Brackets and colons are IPv6's; a colon may be that of a URI: stun:203.0.113.1:3478. */
+    if ((*text == '[' || strchr(host, ':') != NULL) && endpoint_set(&ipv6, host, 0) < 0)
         goto bad;
     return 0;
 bad:
