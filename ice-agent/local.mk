@@ -82,13 +82,13 @@ tests_unit_test_turn_SOURCES = tests/unit/test_turn.c
 tests_unit_test_turn_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_turn_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
 
-tests_fuzz_fuzz_candidate_SOURCES = tests/fuzz/fuzz_candidate.c tests/fuzz/mutate.c tests/fuzz/mutate.h
+tests_fuzz_fuzz_candidate_SOURCES = tests/fuzz/fuzz_candidate.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_candidate_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_candidate_LDADD = $(ICE_LIBS)
-tests_fuzz_fuzz_probe_SOURCES = tests/fuzz/fuzz_probe.c tests/fuzz/mutate.c tests/fuzz/mutate.h
+tests_fuzz_fuzz_probe_SOURCES = tests/fuzz/fuzz_probe.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_probe_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_probe_LDADD = $(ICE_LIBS)
-tests_fuzz_fuzz_stun_SOURCES = tests/fuzz/fuzz_stun.c tests/fuzz/mutate.c tests/fuzz/mutate.h
+tests_fuzz_fuzz_stun_SOURCES = tests/fuzz/fuzz_stun.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_stun_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_stun_LDADD = $(ICE_LIBS)
 
