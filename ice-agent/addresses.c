@@ -33,8 +33,9 @@ static bool prefix_among(const struct prefix *address, const struct prefix *list
 
 static bool address_is_usable(const struct prefix *address)
 {
-    static const char *const unusable[] = {"0.0.0.0/8", "127.0.0.0/8",   "224.0.0.0/3", "::/96",
-                                           "fe80::/10", "::ffff:0:0/96", "fec0::/10",   "ff00::/8"};
+    static const char *const unusable[] = {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3",
+                                           "::/96",     "fe80::/10",   "::ffff:0:0/96",
+                                           "fec0::/10", "ff00::/8",    ADDRESSES_OVERLAY};
 
     for (size_t i = 0; i < sizeof unusable / sizeof unusable[0]; i++) {
         struct prefix prefix;
@@ -57,22 +58,32 @@ static void choose(struct addresses *chosen, const struct endpoint *endpoint)
         log_warn("more than %d local addresses: %s is not used", ADDRESSES_MAX, endpoint->address);
 }
 
+static bool is_free(const struct local_address *local, const struct prefix *exclude, size_t count)
+{
+    struct prefix address;
+
+    return prefix_parse(&address, local->endpoint.address, false, NULL) == 0 &&
+           address_is_usable(&address) && !interface_is_internal(local->interface) &&
+           !prefix_among(&address, exclude, count);
+}
+
 void addresses_choose(struct addresses *chosen, const struct local_address *all, size_t count,
                       const struct prefix *exclude, size_t exclude_count)
 {
-    chosen->count = 0;
-    for (int with_excluded = 0; chosen->count == 0 && with_excluded <= 1; with_excluded++) {
-        for (size_t i = 0; i < count; i++) {
-            struct prefix address;
+    bool ipv4 = true, ipv6 = true;
 
-            if (prefix_parse(&address, all[i].endpoint.address, false, NULL) < 0 ||
-                !address_is_usable(&address) || interface_is_internal(all[i].interface) ||
-                (prefix_among(&address, exclude, exclude_count) &&
-                 (!with_excluded || all[i].point_to_point)))
-                continue;
+    chosen->count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (is_free(&all[i], exclude, exclude_count))
             choose(chosen, &all[i].endpoint);
-        }
+    for (size_t i = 0; i < chosen->count; i++) {
+        ipv4 &= endpoint_family(&chosen->items[i]) != AF_INET;
+        ipv6 &= endpoint_family(&chosen->items[i]) != AF_INET6;
     }
+    for (size_t i = 0; i < count; i++)
+        if ((endpoint_family(&all[i].endpoint) == AF_INET ? ipv4 : ipv6) &&
+            !all[i].point_to_point && is_free(&all[i], NULL, 0))
+            choose(chosen, &all[i].endpoint);
 }
 
 /* The address that a datagram to the internet would leave with; connect() sends nothing. */

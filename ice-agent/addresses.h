@@ -14,6 +14,9 @@
 
 /* Each may give a host and a server-reflexive candidate; a peer takes 20 (DESIGN.md section 5). */
 #define ADDRESSES_MAX 10
+/* Where IPv6 overlay addresses are (DESIGN.md section 6): inside some device's tunnel, so no
+ * candidate of anybody, whether or not it is a tunnel that we were told of. */
+#define ADDRESSES_OVERLAY "fd50:4755:4152:4400::/64"
 
 struct local_address {
     struct endpoint endpoint; /* port 0 */
@@ -29,9 +32,9 @@ struct addresses {
 /* Chooses, without I/O. Left out are loopback, link-local IPv6 (a candidate has no scope),
  * site-local, mapped and multicast addresses, interfaces that only join containers and virtual
  * machines to this host (docker*, veth*, virbr*, vnet*), and what `exclude` contains. Where
- * `exclude` leaves nothing at all, its addresses on interfaces that are no tunnels come back: a
- * peer may have been granted the very network that we are in. The first ones win where there are
- * too many. */
+ * `exclude` leaves none of a family, its addresses on interfaces that are no tunnels come back,
+ * last: a peer may have been granted the very network that we are in. The first ones win where
+ * there are too many. */
 void addresses_choose(struct addresses *chosen, const struct local_address *all, size_t count,
                       const struct prefix *exclude, size_t exclude_count);
 

@@ -307,8 +307,11 @@ static void on_selected_pair(NiceAgent *nice, guint stream, guint component, Nic
     agent->holds = false;
     if (agent->selected.type == MESSAGE_selected &&
         endpoint_equal(&pair.selected.base, &agent->selected.selected.base) &&
-        endpoint_equal(&pair.selected.remote, &agent->selected.selected.remote))
+        endpoint_equal(&pair.selected.remote, &agent->selected.selected.remote)) {
+        probe_hurry(&agent->probe, now_ms());
+        probe_pump(agent);
         return;
+    }
     agent->selected = pair;
     agent->selected_sent = false;
     g_clear_handle_id(&agent->keep_mapping, g_source_remove);
@@ -412,7 +415,7 @@ static bool restart_is_allowed(struct agent *agent)
     return true;
 }
 
-/* Whether the new description is in order; answers a restart of the peer. */
+/* Whether there may be a new description; answers a restart of the peer. 0 or -errno. */
 static int answer_restart(struct agent *agent, struct error *err)
 {
     if (agent->awaits_answer) {
@@ -431,13 +434,12 @@ static int answer_restart(struct agent *agent, struct error *err)
 static void on_description(struct agent *agent, const struct message *message)
 {
     const struct message_description *m = &message->description;
-    bool is_new = strcmp(agent->remote.ufrag, m->ufrag) != 0;
     struct error err;
-    int rc = 0;
+    int rc = remote_look(&agent->remote, m->ufrag, m->pwd, &err);
 
-    if (is_new && agent->remote.ufrag[0] != '\0')
+    if (rc > 0 && agent->remote.ufrag[0] != '\0')
         rc = answer_restart(agent, &err);
-    if (rc == 0)
+    if (rc >= 0)
         rc = remote_describe(&agent->remote, m->ufrag, m->pwd, &err);
     if (rc < 0)
         agent->events.fail(agent->events.data, &err);

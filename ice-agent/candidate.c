@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ice-agent/addresses.h"
+
 #define ICE_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 /* RFC 8839 section 5.4: the most of ufrag and pwd. */
 #define ICE_TEXT_MAX 256
@@ -154,6 +156,7 @@ static const char *address_problem(const struct prefix *address)
         {"fe80::/10", "is link-local, which means nothing on another host"},
         {"fec0::/10", "is site-local, which RFC 3879 has withdrawn"},
         {"ff00::/8", "is a multicast address"},
+        {ADDRESSES_OVERLAY, "is inside a tunnel"},
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -4,6 +4,7 @@ ice_agent_libice_a_SOURCES = \
 	ice-agent/addresses.c ice-agent/addresses.h \
 	ice-agent/agent.c ice-agent/agent.h \
 	ice-agent/candidate.c ice-agent/candidate.h \
+	ice-agent/footprint.c ice-agent/footprint.h \
 	ice-agent/probe.c ice-agent/probe.h \
 	ice-agent/remote.c ice-agent/remote.h \
 	ice-agent/resolver.c ice-agent/resolver.h \
@@ -22,6 +23,8 @@ punchguard_ice_agent_SOURCES = ice-agent/main.c
 punchguard_ice_agent_CFLAGS = $(PG_CFLAGS) $(NICE_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_ice_agent_LDADD = $(ICE_LIBS)
 
+dist_man_MANS += ice-agent/punchguard-ice-agent.8
+
 # The default STUN servers, as a list of C strings.
 EXTRA_DIST += ice-agent/stun-servers.txt
 BUILT_SOURCES += ice-agent/stun_servers.inc
@@ -34,6 +37,60 @@ noinst_PROGRAMS += tests/stun-server
 tests_stun_server_SOURCES = tests/stun-server.c
 tests_stun_server_LDADD = protocol/libprotocol.a
 
-# Also the README's example of two agents without a broker. Skipped where we are not root.
+# The README's example of two agents without a broker, which the lab runs.
 dist_check_SCRIPTS += tests/examples/ice-agents-by-pipes.sh
-TESTS += tests/examples/ice-agents-by-pipes.sh
+
+ICE_UNIT_TESTS = tests/unit/test_addresses tests/unit/test_candidate tests/unit/test_probe \
+	tests/unit/test_remote tests/unit/test_resolver tests/unit/test_sandbox tests/unit/test_settings \
+	tests/unit/test_stun tests/unit/test_stun_race tests/unit/test_turn
+ICE_FUZZ_TESTS = tests/fuzz/fuzz_candidate tests/fuzz/fuzz_probe tests/fuzz/fuzz_stun
+check_PROGRAMS += $(ICE_FUZZ_TESTS)
+TESTS += $(ICE_FUZZ_TESTS)
+if HAVE_CMOCKA
+check_PROGRAMS += $(ICE_UNIT_TESTS)
+TESTS += $(ICE_UNIT_TESTS)
+endif
+
+tests_unit_test_addresses_SOURCES = tests/unit/test_addresses.c
+tests_unit_test_addresses_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_addresses_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_candidate_SOURCES = tests/unit/test_candidate.c
+tests_unit_test_candidate_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_candidate_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_probe_SOURCES = tests/unit/test_probe.c
+tests_unit_test_probe_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_probe_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_remote_SOURCES = tests/unit/test_remote.c
+tests_unit_test_remote_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_remote_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_resolver_SOURCES = tests/unit/test_resolver.c
+tests_unit_test_resolver_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(NICE_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_resolver_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c
+tests_unit_test_sandbox_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sandbox_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_settings_SOURCES = tests/unit/test_settings.c
+tests_unit_test_settings_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_settings_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_stun_SOURCES = tests/unit/test_stun.c
+tests_unit_test_stun_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_stun_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_stun_race_SOURCES = tests/unit/test_stun_race.c
+tests_unit_test_stun_race_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_stun_race_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_turn_SOURCES = tests/unit/test_turn.c
+tests_unit_test_turn_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_turn_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+
+tests_fuzz_fuzz_candidate_SOURCES = tests/fuzz/fuzz_candidate.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_candidate_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_candidate_LDADD = $(ICE_LIBS)
+tests_fuzz_fuzz_probe_SOURCES = tests/fuzz/fuzz_probe.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_probe_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_probe_LDADD = $(ICE_LIBS)
+tests_fuzz_fuzz_stun_SOURCES = tests/fuzz/fuzz_stun.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_stun_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_stun_LDADD = $(ICE_LIBS)
+
+dist_check_SCRIPTS += tests/test-ice-agent
+TESTS += tests/test-ice-agent

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ice-agent/agent.h"
+#include "ice-agent/footprint.h"
 #include "ice-agent/sandbox.h"
 #include "ice-agent/settings.h"
 #include "protocol/helper.h"
@@ -20,6 +21,8 @@
 
 /* For the last words: exit is due within 2 s. */
 #define DRAIN_MS 500
+/* After so long an agent has connected, or waits. */
+#define SETTLED_S 5
 
 struct program {
     struct helper *helper;
@@ -35,6 +38,13 @@ static void on_send(void *data, const struct message *message)
     struct program *program = data;
 
     helper_send(program->helper, message);
+}
+
+static gboolean on_settled(gpointer data)
+{
+    (void)data;
+    footprint_trim();
+    return G_SOURCE_REMOVE;
 }
 
 static void on_fail(void *data, const struct error *err)
@@ -62,6 +72,7 @@ static void agent_begin(struct program *program)
     message_init(&ready, MESSAGE_ice_ready);
     helper_send(program->helper, &ready);
     agent_start(program->agent);
+    g_timeout_add_seconds(SETTLED_S, on_settled, NULL);
 }
 
 static void configure(struct program *program, const struct message *message)

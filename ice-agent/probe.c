@@ -73,6 +73,12 @@ void probe_stop(struct probe *probe)
     probe->state = PROBE_IDLE;
 }
 
+void probe_hurry(struct probe *probe, int64_t now)
+{
+    probe->waiting = false;
+    probe->due = now;
+}
+
 static bool is_new_pair(const struct probe *probe)
 {
     return probe->state == PROBE_TRYING && probe->misses < PROBE_FIRST_ASKS;

@@ -76,6 +76,8 @@ void probe_set_passwords(struct probe *probe, const char *one, const char *other
  */
 void probe_start(struct probe *probe, int64_t now);
 void probe_stop(struct probe *probe);
+/* There is a sign that the pair may answer again: the next ask is due at once. */
+void probe_hurry(struct probe *probe, int64_t now);
 
 /* Whether an ask is to be sent now, which is then in `packet`. May turn the state to PROBE_DEAD. */
 bool probe_ask(struct probe *probe, int64_t now, uint8_t packet[PROBE_BYTES]);

@@ -31,7 +31,7 @@ static int check_text(const char *field, const char *text, size_t min, struct er
     return -EINVAL;
 }
 
-int remote_describe(struct remote *remote, const char *ufrag, const char *pwd, struct error *err)
+int remote_look(const struct remote *remote, const char *ufrag, const char *pwd, struct error *err)
 {
     if (check_text("ufrag", ufrag, UFRAG_MIN, err) < 0 || check_text("pwd", pwd, PWD_MIN, err) < 0)
         return -EINVAL;
@@ -42,6 +42,16 @@ int remote_describe(struct remote *remote, const char *ufrag, const char *pwd, s
                   "description: another pwd under the same ufrag; a restart needs a new ufrag");
         return -EINVAL;
     }
+    return strcmp(remote->ufrag_before, ufrag) != 0;
+}
+
+int remote_describe(struct remote *remote, const char *ufrag, const char *pwd, struct error *err)
+{
+    int rc = remote_look(remote, ufrag, pwd, err);
+
+    if (rc <= 0)
+        return rc;
+    strcpy(remote->ufrag_before, remote->ufrag);
     strcpy(remote->ufrag, ufrag);
     strcpy(remote->pwd, pwd);
     remote->count = 0;
@@ -96,8 +106,12 @@ int remote_add(struct remote *remote, const char *ufrag, const char *text, struc
         return -EINVAL;
     if (strcmp(remote->ufrag, ufrag) == 0)
         return take(remote, text, out, err);
-    if (strlen(text) <= REMOTE_CANDIDATE_MAX)
-        wait_for_description(remote, ufrag, text);
+    if (strlen(text) > REMOTE_CANDIDATE_MAX) {
+        error_set(err, "bad-candidate", "candidate: %d bytes are right at most",
+                  REMOTE_CANDIDATE_MAX);
+        return -EINVAL;
+    }
+    wait_for_description(remote, ufrag, text);
     return 0;
 }
 

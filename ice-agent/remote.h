@@ -24,6 +24,7 @@ struct remote {
     size_t exclude_count;
     char ufrag[REMOTE_TEXT_MAX + 1]; /* "": no description yet */
     char pwd[REMOTE_TEXT_MAX + 1];
+    char ufrag_before[REMOTE_TEXT_MAX + 1]; /* of the description before this one */
     struct candidate candidates[REMOTE_CANDIDATES];
     size_t count;
     struct remote_waiting
@@ -36,8 +37,12 @@ void remote_init(struct remote *remote, const struct prefix *exclude, size_t exc
 /* Wipes the password. */
 void remote_clear(struct remote *remote);
 
-/* 1: new, what was accepted under an older one is forgotten; 0: known already; -EINVAL with `err`
- * filled. */
+/* Whether a description is new: 1; 0: known already, that is the present one or the one before,
+ * come late or twice; -EINVAL with `err` filled. */
+int remote_look(const struct remote *remote, const char *ufrag, const char *pwd, struct error *err);
+
+/* As remote_look(); what is new takes the place of the one before, whose candidates are forgotten.
+ */
 int remote_describe(struct remote *remote, const char *ufrag, const char *pwd, struct error *err);
 
 /* 1: *out is for use; 0: known already, or kept until its description comes; -EINVAL with `err`

@@ -8,7 +8,7 @@
 /* GLib's side: it knows the answer, or keeps the question until there is one. */
 struct race_resolver {
     GResolver parent;
-    GTask *question; /* owned; libnice asks once */
+    GTask *question; /* owned, and holds this object; libnice asks once */
     GInetAddress *answer;
     gboolean decided;
 };
@@ -29,20 +29,25 @@ static void addresses_free(gpointer list)
     g_list_free_full(list, g_object_unref);
 }
 
+static void question_refuse(RaceResolver *self)
+{
+    if (self->question != NULL)
+        g_task_return_new_error(self->question, G_RESOLVER_ERROR, G_RESOLVER_ERROR_NOT_FOUND,
+                                "no STUN server answered");
+    g_clear_object(&self->question);
+}
+
 static void question_answer(RaceResolver *self)
 {
-    GTask *question = self->question;
-
-    if (question == NULL || !self->decided)
+    if (self->question == NULL || !self->decided)
         return;
-    self->question = NULL;
-    if (self->answer != NULL)
-        g_task_return_pointer(question, g_list_append(NULL, g_object_ref(self->answer)),
-                              addresses_free);
-    else
-        g_task_return_new_error(question, G_RESOLVER_ERROR, G_RESOLVER_ERROR_NOT_FOUND,
-                                "no STUN server answered");
-    g_object_unref(question);
+    if (self->answer == NULL) {
+        question_refuse(self);
+        return;
+    }
+    g_task_return_pointer(self->question, g_list_append(NULL, g_object_ref(self->answer)),
+                          addresses_free);
+    g_clear_object(&self->question);
 }
 
 static void lookup_begin(GResolver *resolver, const gchar *name, GCancellable *cancellable,
@@ -51,7 +56,7 @@ static void lookup_begin(GResolver *resolver, const gchar *name, GCancellable *c
     RaceResolver *self = (RaceResolver *)resolver;
 
     (void)name;
-    g_clear_object(&self->question);
+    question_refuse(self);
     self->question = g_task_new(resolver, cancellable, callback, data);
     question_answer(self);
 }
@@ -66,7 +71,6 @@ static void race_resolver_dispose(GObject *object)
 {
     RaceResolver *self = (RaceResolver *)object;
 
-    g_clear_object(&self->question);
     g_clear_object(&self->answer);
     G_OBJECT_CLASS(race_resolver_parent_class)->dispose(object);
 }
@@ -155,6 +159,7 @@ void resolver_destroy(struct resolver *resolver)
     if (resolver == NULL)
         return;
     race_end(resolver);
+    question_refuse(resolver->object);
     g_object_unref(resolver->object);
     g_free(resolver);
 }

@@ -30,6 +30,7 @@ struct resolver;
 struct resolver *resolver_install(char *const *servers, size_t count, const struct endpoint *locals,
                                   size_t local_count, resolver_decided decided, void *data,
                                   struct error *err);
+/* A question that has no answer yet gets an error. */
 void resolver_destroy(struct resolver *resolver);
 
 #endif

@@ -25,7 +25,7 @@ const char settings_usage[] =
     "  --exclude PREFIX         never a candidate, of either side; several are right\n"
     "  --turn FILE              TURN servers as a JSON array; checked, not used yet\n"
     "  --port N                 local UDP port\n"
-    "  --wg-port N              WireGuard's port, for forwarded paths; not used yet\n"
+    "  --wg-port N              WireGuard's port, which --port must differ from\n"
     "  --verbose                log what libnice does\n"
     "  --help, --version, --describe\n";
 
@@ -113,7 +113,13 @@ int settings_from_message(struct settings *settings, const struct message_ice_co
     settings->controlling = message->controlling;
     if (message->port != MESSAGE_ABSENT)
         settings->port = (uint16_t)message->port;
-    if (message->turn != NULL)
+    if (settings->port != 0 && message->port == message->wg_port) {
+        error_set(err, "bad-value",
+                  "configure: port: %u is WireGuard's (wg_port); another, or 0 for any, is right",
+                  (unsigned)settings->port);
+        rc = -EINVAL;
+    }
+    if (rc == 0 && message->turn != NULL)
         rc = turn_check(message->turn, &settings->turn_count, err);
     if (rc == 0)
         rc = stun_take(settings, &message->stun, err);
@@ -146,11 +152,12 @@ static int usage_error(struct error *err, const char *text)
     return -EINVAL;
 }
 
-static int list_add(struct strings *list, char **items, size_t max, struct error *err)
+static int list_add(struct strings *list, char **items, size_t max, const char *option,
+                    struct error *err)
 {
     list->items = items;
     if (list->count == max) {
-        error_set(err, "too-many", "an option is there more than %zu times", max);
+        error_set(err, "too-many", "%s is there more than %zu times", option, max);
         return -EINVAL;
     }
     items[list->count++] = optarg;
@@ -201,14 +208,16 @@ static int argument_take(struct arguments *arguments, int option, struct error *
     case 'd':
         return role_take(arguments, option == 'c', err);
     case 's':
-        return list_add(&configure->stun, arguments->stun, STUN_RACE_SERVERS, err);
+        return list_add(&configure->stun, arguments->stun, STUN_RACE_SERVERS, "--stun", err);
     case 'n':
         configure->stun.items = arguments->stun;
         return 0;
     case 'l':
-        return list_add(&configure->local_addresses, arguments->local, ADDRESSES_MAX, err);
+        return list_add(&configure->local_addresses, arguments->local, ADDRESSES_MAX,
+                        "--local-address", err);
     case 'x':
-        return list_add(&configure->exclude, arguments->exclude, SETTINGS_EXCLUDE_MAX, err);
+        return list_add(&configure->exclude, arguments->exclude, SETTINGS_EXCLUDE_MAX, "--exclude",
+                        err);
     case 't':
         return turn_read(arguments, err);
     case 'p':

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -58,7 +59,11 @@ static void *name_resolve(void *data)
     struct name *name = data;
     struct addrinfo *list = NULL;
     struct endpoint endpoint;
+    sigset_t all;
 
+    /* Signals are the caller's; and whoever has heard enough may have closed the pipe (SIGPIPE). */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
     if (getaddrinfo(name->host, NULL, &hints, &list) != 0)
         list = NULL;
     for (const struct addrinfo *at = list; at != NULL; at = at->ai_next) {
@@ -284,16 +289,30 @@ static void names_read(struct stun_race *race, int64_t now)
     }
 }
 
+static bool is_answer(const struct stun_race *race, const struct endpoint *source,
+                      const uint8_t *packet, size_t length)
+{
+    for (size_t i = 0; i < race->count; i++)
+        if (endpoint_equal(&race->targets[i].endpoint, source) &&
+            stun_is_response(packet, length, race->targets[i].transaction))
+            return true;
+    return false;
+}
+
 static bool socket_answered(const struct stun_race *race, int fd, struct endpoint *winner)
 {
+    struct sockaddr_storage from;
+    socklen_t length = sizeof from;
+    struct endpoint source;
     uint8_t packet[1500];
     ssize_t n;
 
-    while ((n = recv(fd, packet, sizeof packet, MSG_DONTWAIT)) >= 0) {
-        for (size_t i = 0; i < race->count; i++) {
-            if (!stun_is_response(packet, (size_t)n, race->targets[i].transaction))
-                continue;
-            *winner = race->targets[i].endpoint;
+    while ((n = recvfrom(fd, packet, sizeof packet, MSG_DONTWAIT, (struct sockaddr *)&from,
+                         &length)) >= 0) {
+        length = sizeof from;
+        if (endpoint_from_sockaddr(&source, (struct sockaddr *)&from) == 0 &&
+            is_answer(race, &source, packet, (size_t)n)) {
+            *winner = source;
             return true;
         }
     }

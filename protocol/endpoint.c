@@ -103,6 +103,7 @@ int endpoint_split(const char *text, uint16_t default_port, char host[256], uint
                    struct error *err)
 {
     const char *start = text, *end, *colon = NULL;
+    struct endpoint ipv6;
     size_t length;
 
     *port = default_port;
@@ -126,6 +127,9 @@ int endpoint_split(const char *text, uint16_t default_port, char host[256], uint
         goto bad;
     memcpy(host, start, length);
     host[length] = '\0';
+    /* Brackets and colons are IPv6's; a colon may be that of a URI: stun:203.0.113.1:3478. */
+    if ((*text == '[' || strchr(host, ':') != NULL) && endpoint_set(&ipv6, host, 0) < 0)
+        goto bad;
     return 0;
 bad:
     error_set(err, "bad-endpoint",

@@ -129,7 +129,8 @@ static void what_is_not_host_and_port_is_refused(void **state)
         "host:65536", "host:+1",    "host:1x",     "host: 1",
         "[::1]x",     "[::1]:",     "[]:1",        "[::1",
         "a b:1",      "stun:a/b:1", "user@host:1", "host:99999999999999999999",
-        "host\t:1",   "a]b:1",      "a[b",         "[a[b]"};
+        "host\t:1",   "a]b:1",      "a[b",         "[a[b]",
+        "stun:203.0.113.1:3478",     "[stun.example]:1"};
     char host[256], text[400];
     struct error err;
     uint16_t port;
