@@ -17,6 +17,8 @@
 #define TRANSPORT_REQUEST_MAX 900
 /* Strangers' requests handed on in a minute; the rest has no effect. */
 #define TRANSPORT_REQUESTS_A_MINUTE 10
+/* Strangers that we asked and that are no peers yet: more means that the oldest is given up. */
+#define TRANSPORT_ASKED_MAX 16
 
 struct transport;
 
@@ -29,9 +31,11 @@ struct transport_events {
 };
 
 /* Reads or makes the identity in the folder, which stays the caller's. `online` false touches no network.
- * NULL with `err` filled; a save that can't be read whole is never replaced. */
+ * NULL with `err` filled; a save that can't be read whole is never replaced, and a new identity that can't be
+ * saved is never used. */
 struct transport *transport_new(int folder, const struct options *options, bool online,
                                 const struct transport_events *events, struct error *err);
+/* Tells the peers that we go, waits at most 200 ms until relays have that, and closes. */
 void transport_destroy(struct transport *transport);
 
 /* Our own address, 76 hex digits. */
@@ -48,7 +52,9 @@ int transport_send(struct transport *transport, int64_t ref, const char *peer, c
 int transport_request(struct transport *transport, const char *address, const char *text,
                       struct error *err);
 
-/* Lets Tox work; the ms until it wants to be called again. */
+/* Readable when something has come for Tox: iterate then. It stays the transport's. */
+int transport_fd(const struct transport *transport);
+/* Lets Tox work; the ms until it wants to be called again, -1 when offline. */
 int transport_iterate(struct transport *transport);
 
 #endif
