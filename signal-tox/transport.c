@@ -17,10 +17,15 @@
 #include "signal-tox/sockets.h"
 #include "signal-tox/state.h"
 
-/* tox.h wants to be iterated at least this often, in ms; more often while its send queue is full.
- */
+/* How often Tox is iterated, in ms, besides whenever something arrives: as tox.h wants it while it
+ * is looking for its network or a message is under way, more often while its send queue is full,
+ * and less often otherwise: its own timers count whole seconds. */
 #define ITERATE_MS      50
 #define ITERATE_FULL_MS 5
+#define ITERATE_IDLE_MS 250
+/* So long after the last word from or to a peer we count as busy, and after the start, in ms. */
+#define BUSY_MS       2000
+#define BUSY_START_MS 20000
 /* How often to look for sockets that Tox has opened since. */
 #define SOCKETS_MS 1000
 /* How long the last words to the peers may take to reach a relay. */
@@ -53,7 +58,7 @@ struct transport {
     struct transport_events events;
     struct peer *peers[TRANSPORT_PEERS_MAX];
     size_t peer_count;
-    int64_t bootstrap_at, bootstrap_wait, asleep, save_at, find_at;
+    int64_t busy_until, bootstrap_at, bootstrap_wait, asleep, save_at, find_at;
     int64_t request_minute;
     unsigned request_count;
     uint32_t asked[TRANSPORT_ASKED_MAX]; /* friend numbers, the oldest first */
@@ -72,6 +77,12 @@ static int64_t clock_ms(clockid_t id)
 static int64_t now_ms(void)
 {
     return clock_ms(CLOCK_BOOTTIME);
+}
+
+static void busy(struct transport *t, int64_t ms)
+{
+    if (t->busy_until < now_ms() + ms)
+        t->busy_until = now_ms() + ms;
 }
 
 /* State */
@@ -180,6 +191,7 @@ static struct peer *peer_named(struct transport *t, const char *name)
 
 static void peer_connected(struct transport *t, struct peer *peer, TOX_CONNECTION connection)
 {
+    busy(t, BUSY_MS);
     if (peer->connection == TOX_CONNECTION_NONE && connection != TOX_CONNECTION_NONE)
         parcels_connected(peer->parcels);
     peer->connection = connection;
@@ -203,8 +215,10 @@ static void on_packet(Tox *tox, uint32_t number, const uint8_t *packet, size_t l
     struct peer *peer = peer_numbered(data, number);
 
     (void)tox;
-    if (peer != NULL)
-        parcels_packet(peer->parcels, packet, length);
+    if (peer == NULL)
+        return;
+    busy(peer->transport, BUSY_MS);
+    parcels_packet(peer->parcels, packet, length);
 }
 
 static void address_of_key(const uint8_t key[TOX_PUBLIC_KEY_SIZE], char *out)
@@ -351,6 +365,7 @@ struct transport *transport_new(int folder, const struct options *options, bool 
     t->events = *events;
     t->save_at = 0;
     t->bootstrap_wait = BOOTSTRAP_MIN_MS;
+    busy(t, BUSY_START_MS);
     t->asleep = now_ms() - clock_ms(CLOCK_MONOTONIC);
     t->sockets = sockets_open();
     if (t->sockets < 0) {
@@ -553,6 +568,7 @@ int transport_send(struct transport *t, int64_t ref, const char *name, const cha
         error_set(err, "send", "cannot take the message for %s: %s", name, strerror(-rc));
     if (rc < 0)
         return rc;
+    busy(t, BUSY_MS);
     parcels_flush(peer->parcels, now_ms());
     return 0;
 }
@@ -612,6 +628,8 @@ int transport_iterate(struct transport *t)
     watch_sockets(t);
     if (full)
         return ITERATE_FULL_MS;
+    if (now_ms() > t->busy_until && tox_self_get_connection_status(t->tox) != TOX_CONNECTION_NONE)
+        return ITERATE_IDLE_MS;
     interval = tox_iteration_interval(t->tox);
     return interval < ITERATE_MS ? (int)interval : ITERATE_MS;
 }
