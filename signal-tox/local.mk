@@ -18,6 +18,7 @@ punchguard_signal_tox_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_signal_tox_LDADD = $(SIGNAL_TOX_LIBS)
 
 # The public nodes compiled in.
+dist_man_MANS += signal-tox/punchguard-signal-tox.8
 EXTRA_DIST += signal-tox/nodes.awk signal-tox/nodes.json
 BUILT_SOURCES += signal-tox/nodes.inc
 CLEANFILES += signal-tox/nodes.inc
