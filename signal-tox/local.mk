@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 noinst_LIBRARIES += signal-tox/libtox.a
 signal_tox_libtox_a_SOURCES = \
+	signal-tox/hurry.c signal-tox/hurry.h \
 	signal-tox/options.c signal-tox/options.h \
 	signal-tox/parcel.c signal-tox/parcel.h \
 	signal-tox/sandbox.c signal-tox/sandbox.h \
@@ -26,7 +27,7 @@ signal-tox/nodes.inc: signal-tox/nodes.awk signal-tox/nodes.json
 	$(AM_V_GEN)$(MKDIR_P) signal-tox && \
 	$(AWK) -f $(srcdir)/signal-tox/nodes.awk $(srcdir)/signal-tox/nodes.json >$@
 
-SIGNAL_TOX_UNIT_TESTS = tests/unit/test_parcel tests/unit/test_sockets tests/unit/test_state \
+SIGNAL_TOX_UNIT_TESTS = tests/unit/test_hurry tests/unit/test_parcel tests/unit/test_sockets tests/unit/test_state \
 	tests/unit/test_tox_options tests/unit/test_tox_sandbox
 SIGNAL_TOX_FUZZ_TESTS = tests/fuzz/fuzz_parcel tests/fuzz/fuzz_tox_options
 check_PROGRAMS += $(SIGNAL_TOX_FUZZ_TESTS)
@@ -36,6 +37,9 @@ check_PROGRAMS += $(SIGNAL_TOX_UNIT_TESTS)
 TESTS += $(SIGNAL_TOX_UNIT_TESTS)
 endif
 
+tests_unit_test_hurry_SOURCES = tests/unit/test_hurry.c
+tests_unit_test_hurry_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_hurry_LDADD = $(SIGNAL_TOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_parcel_SOURCES = tests/unit/test_parcel.c
 tests_unit_test_parcel_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_parcel_LDADD = $(SIGNAL_TOX_LIBS) $(CMOCKA_LIBS)
