@@ -372,6 +372,13 @@ static void joined_to_more_than_16_kib_or_with_a_nul_is_not_handed_on(void **sta
     for (uint8_t i = 0; i < PARCEL_PIECES_MAX; i++)
         parcels_packet(pair->b.parcels, packet,
                        piece(packet, 1, i, PARCEL_PIECES_MAX, PARCEL_PIECE_MAX));
+    assert_int_equal(pair->b.received, 0);
+    pair->b.count = 0;
+    /* More pieces than 16 KiB has are not even kept: finished or not, there is no answer. */
+    for (uint8_t i = 0; i <= PARCEL_PIECES_MAX; i++)
+        parcels_packet(pair->b.parcels, packet,
+                       piece(packet, 3, i, PARCEL_PIECES_MAX + 1, PARCEL_PIECE_MAX));
+    assert_int_equal(pair->b.count, 0);
     piece(packet, 2, 0, 1, 5);
     packet[PARCEL_HEAD + 2] = 0;
     parcels_packet(pair->b.parcels, packet, PARCEL_HEAD + 5);
