@@ -505,6 +505,16 @@ static void asked_put(struct transport *t, uint32_t number)
     t->asked[t->asked_count++] = number;
 }
 
+/* Of an address only the key matters for a friend that we do not ask; a stranger's request tells no
+ * more. */
+static int key_read(const char *text, uint8_t address[TOX_ADDRESS_SIZE], struct error *err)
+{
+    if (strlen(text) == 2 * TOX_PUBLIC_KEY_SIZE &&
+        hex_read(text, address, TOX_PUBLIC_KEY_SIZE) == 0)
+        return 0;
+    return address_read(text, address, err);
+}
+
 int transport_peer_add(struct transport *t, const char *name, const char *text, struct error *err)
 {
     uint8_t address[TOX_ADDRESS_SIZE];
@@ -512,7 +522,7 @@ int transport_peer_add(struct transport *t, const char *name, const char *text, 
     TOX_CONNECTION connection;
     struct peer *peer = peer_named(t, name);
 
-    if (address_read(text, address, err) < 0)
+    if (key_read(text, address, err) < 0)
         return -EINVAL;
     if (peer != NULL && memcmp(peer->key, address, sizeof peer->key) == 0)
         return 0;

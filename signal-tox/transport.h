@@ -26,13 +26,13 @@ struct transport_events {
     void (*presence)(void *data, const char *peer, bool online, const char *via);
     void (*sent)(void *data, int64_t ref);
     void (*receive)(void *data, const char *peer, const char *text);
-    void (*request)(void *data, const char *address, const char *text);
+    void (*request)(void *data, const char *key, const char *text); /* 64 hex digits */
     void *data;
 };
 
-/* Reads or makes the identity in the folder, which stays the caller's. `online` false touches no network.
- * NULL with `err` filled; a save that can't be read whole is never replaced, and a new identity that can't be
- * saved is never used. */
+/* Reads or makes the identity in the folder, which stays the caller's. `online` false touches no
+ * network. NULL with `err` filled; a save that can't be read whole is never replaced, and a new
+ * identity that can't be saved is never used. */
 struct transport *transport_new(int folder, const struct options *options, bool online,
                                 const struct transport_events *events, struct error *err);
 /* Tells the peers that we go, waits at most 200 ms until relays have that, and closes. */
@@ -41,7 +41,8 @@ void transport_destroy(struct transport *transport);
 /* Our own address, 76 hex digits. */
 void transport_address(const struct transport *transport, char out[TRANSPORT_ADDRESS_DIGITS + 1]);
 
-/* The peer's address is checked: length, digits, checksum. A peer that is there already gets the new address. */
+/* The peer's address is checked: length, digits, checksum; its first 64 digits, the key, do as
+ * well. A peer that is there already gets the new address. */
 int transport_peer_add(struct transport *transport, const char *peer, const char *address,
                        struct error *err);
 int transport_peer_remove(struct transport *transport, const char *peer, struct error *err);

@@ -32,9 +32,9 @@ class Plugin:
             lambda event: all(event.get(key) == value for key, value in wanted.items()),
             timeout, f"{wanted}")
 
-    def add(self, peer):
-        self.process.send({"type": "peer-add", "peer": peer.host.name, "address": peer.address,
-                           "rendezvous": RENDEZVOUS})
+    def add(self, peer, address=None):
+        self.process.send({"type": "peer-add", "peer": peer.host.name,
+                           "address": address or peer.address, "rendezvous": RENDEZVOUS})
 
     def send(self, ref, peer, data):
         self.process.send({"type": "send", "ref": ref, "peer": peer, "data": data})
@@ -133,3 +133,27 @@ def a_friend_that_comes_later_and_a_stranger(folder):
         assert not alice.seen("receive", "error")
         for plugin in (alice, bob, eve):
             plugin.end()
+
+
+@scenario(timeout=120)
+def one_who_asks_becomes_a_peer(folder):
+    with Lab(folder) as lab:
+        lab.start_tox()
+        alice, bob = [Plugin(lab, host) for host in lab.pair("eim/eim")]
+        bob.process.send({"type": "request", "ref": 1, "address": alice.address,
+                          "data": "let me in"})
+        request = alice.await_type("request", PRESENCE_TIMEOUT)
+        assert request["data"] == "let me in"
+        assert request["address"] == bob.address[:64]
+        assert not alice.seen("presence")
+        alice.add(bob, request["address"])
+        # Bob is connected before he adds alice, or after: both are told.
+        alice.await_type("presence", PRESENCE_TIMEOUT, peer="bob", online=True)
+        bob.add(alice)
+        bob.await_type("presence", PRESENCE_TIMEOUT, peer="alice", online=True)
+        bob.send(2, "alice", "hello")
+        alice.await_type("receive", 10, peer="bob", data="hello")
+        bob.await_type("sent", 5, ref=2)
+        assert not bob.seen("error"), bob.seen("error")
+        alice.end()
+        bob.end()
