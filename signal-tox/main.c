@@ -12,6 +12,7 @@
 #include "protocol/file.h"
 #include "protocol/helper.h"
 #include "protocol/log.h"
+#include "signal-tox/sandbox.h"
 #include "signal-tox/transport.h"
 
 static const char usage[] =
@@ -121,9 +122,8 @@ static void configure(struct program *program, const struct message_signal_confi
         return;
     }
     program->folder = folder_open(m->state_dir, 0700, &err);
-    if (program->folder >= 0)
-        program->transport =
-            transport_new(program->folder, &options, !m->offline, &events, &err);
+    if (program->folder >= 0 && sandbox_folder(program->folder, &err) == 0)
+        program->transport = transport_new(program->folder, &options, !m->offline, &events, &err);
     if (program->transport == NULL)
         fail(program, &err);
     else
@@ -179,18 +179,37 @@ static void on_message(void *data, const struct message *m)
         helper_error(program->helper, ref, false, &err);
 }
 
-static void run(struct program *program)
+/* SIGTERM and SIGINT come while ppoll() waits and at no other time, so that none slips in before
+ * it. */
+static void signals_take(sigset_t *waiting)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigset_t both;
+
+    sigemptyset(&both);
+    sigaddset(&both, SIGTERM);
+    sigaddset(&both, SIGINT);
+    sigprocmask(SIG_BLOCK, &both, waiting);
+    sigdelset(waiting, SIGTERM);
+    sigdelset(waiting, SIGINT);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+static void run(struct program *program, const sigset_t *waiting)
 {
     while (!terminated && !program->failed && helper_end(program->helper) == HELPER_OPEN) {
-        int wait = program->transport ? transport_iterate(program->transport) : -1;
+        int ms = program->transport ? transport_iterate(program->transport) : -1;
+        struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
         bool congested = helper_congested(program->helper);
-        struct pollfd fds[2] = {
+        struct pollfd fds[3] = {
             {.fd = congested ? -1 : helper_fd_in(program->helper), .events = POLLIN},
             {.fd = helper_wants_write(program->helper) ? helper_fd_out(program->helper) : -1,
              .events = POLLOUT},
+            {.fd = program->transport ? transport_fd(program->transport) : -1, .events = POLLIN},
         };
 
-        if (poll(fds, 2, wait) <= 0)
+        if (ppoll(fds, 3, ms < 0 ? NULL : &wait, waiting) <= 0)
             continue;
         if (fds[0].revents != 0)
             helper_read(program->helper);
@@ -209,6 +228,7 @@ int main(int argc, char **argv)
                                      .on_message = on_message,
                                      .data = &program};
     struct error err;
+    sigset_t waiting;
 
     helper_common_options(argc, argv, usage, ROLE_SIGNAL);
     log_open("punchguard-signal-tox", false);
@@ -218,14 +238,14 @@ int main(int argc, char **argv)
     }
     if (sodium_init() < 0)
         return 1;
-    signal(SIGTERM, on_signal);
-    signal(SIGINT, on_signal);
+    signals_take(&waiting);
     program.helper = helper_new(&options, &err);
-    if (program.helper == NULL) {
+    if (program.helper == NULL || sandbox_enter(&err) < 0) {
         log_error("%s", err.message);
+        helper_destroy(program.helper);
         return 1;
     }
-    run(&program);
+    run(&program, &waiting);
     transport_destroy(program.transport);
     helper_drain(program.helper, 500);
     program.failed |= helper_end(program.helper) == HELPER_BROKEN;

@@ -14,10 +14,10 @@ struct default_node {
     const char *public_key;
 };
 
-/* From nodes.json; a test compares the two. */
+/* Made from nodes.json. */
 static const struct default_node default_nodes[] = {
 #define NODE(address, udp_port, public_key, ...) {address, udp_port, {__VA_ARGS__}, public_key},
-#include "signal-tox/nodes.def"
+#include "signal-tox/nodes.inc"
 #undef NODE
 };
 

@@ -59,15 +59,32 @@ void parcels_destroy(struct parcels *p)
     free(p);
 }
 
+static void waiting_remove(struct parcels *p, size_t index)
+{
+    free(p->waiting[index].text);
+    p->waiting_count--;
+    memmove(&p->waiting[index], &p->waiting[index + 1],
+            (p->waiting_count - index) * sizeof p->waiting[0]);
+}
+
+static void drop_aged(struct parcels *p, int64_t now)
+{
+    for (size_t i = p->waiting_count; i-- > 0;)
+        if (now - p->waiting[i].posted > PARCEL_AGE_MS)
+            waiting_remove(p, i);
+}
+
 int parcels_post(struct parcels *p, int64_t ref, const char *text, int64_t now)
 {
-    struct waiting *w = &p->waiting[p->waiting_count];
     size_t length = strlen(text);
+    struct waiting *w;
 
     if (length == 0 || length > PARCEL_DATA_MAX)
         return -EMSGSIZE;
+    drop_aged(p, now);
     if (p->waiting_count == PARCEL_WAITING_MAX)
         return -ENOBUFS;
+    w = &p->waiting[p->waiting_count];
     *w = (struct waiting){.ref = ref, .posted = now, .length = length, .text = strdup(text)};
     if (w->text == NULL)
         return -ENOMEM;
@@ -115,21 +132,6 @@ static void ack(struct parcels *p, const uint8_t id[ID_BYTES])
         memcpy(p->acks[p->ack_count++], id, ID_BYTES);
 }
 
-static void waiting_remove(struct parcels *p, size_t index)
-{
-    free(p->waiting[index].text);
-    p->waiting_count--;
-    memmove(&p->waiting[index], &p->waiting[index + 1],
-            (p->waiting_count - index) * sizeof p->waiting[0]);
-}
-
-static void drop_aged(struct parcels *p, int64_t now)
-{
-    for (size_t i = p->waiting_count; i-- > 0;)
-        if (now - p->waiting[i].posted > PARCEL_AGE_MS)
-            waiting_remove(p, i);
-}
-
 bool parcels_flush(struct parcels *p, int64_t now)
 {
     drop_aged(p, now);
@@ -145,7 +147,7 @@ bool parcels_flush(struct parcels *p, int64_t now)
             if (send_piece(p, w) < 0)
                 return true;
     }
-    return p->waiting_count > 0;
+    return false;
 }
 
 static bool was_seen(const struct parcels *p, const uint8_t *id)
@@ -170,7 +172,8 @@ static void joining_clear(struct joining *j)
     memset(j, 0, sizeof *j);
 }
 
-/* The message that the piece belongs to, a new one perhaps, or NULL where it contradicts what came before. */
+/* The message that the piece belongs to, a new one perhaps, or NULL where it contradicts what came
+ * before. */
 static struct joining *joining_find(struct parcels *p, const uint8_t *id, unsigned count)
 {
     struct joining *oldest = &p->joining[0];

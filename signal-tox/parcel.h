@@ -50,7 +50,7 @@ void parcels_destroy(struct parcels *parcels);
 int parcels_post(struct parcels *parcels, int64_t ref, const char *text, int64_t now);
 /* The connection is new: everything unacknowledged goes again. */
 void parcels_connected(struct parcels *parcels);
-/* Sends what can be sent. Whether something is still to be sent or acknowledged. */
+/* Sends what can be sent. Whether something is left for another call. */
 bool parcels_flush(struct parcels *parcels, int64_t now);
 /* A packet of the friend's; anything not as above has no effect. */
 void parcels_packet(struct parcels *parcels, const uint8_t *packet, size_t length);

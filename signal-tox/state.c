@@ -21,8 +21,7 @@ static void wipe(void *data, size_t length)
     free(data);
 }
 
-static int load_one(int folder, const char *name, uint8_t **data, size_t *length,
-                    struct error *err)
+static int load_one(int folder, const char *name, uint8_t **data, size_t *length, struct error *err)
 {
     uint8_t hash[HASH_BYTES], *bytes;
     void *file;
@@ -44,6 +43,8 @@ static int load_one(int folder, const char *name, uint8_t **data, size_t *length
     *data = malloc(*length);
     if (*data != NULL)
         memcpy(*data, bytes + HEAD_BYTES, *length);
+    else
+        error_set(err, "no-memory", "out of memory");
     wipe(file, size);
     return *data != NULL ? 0 : -ENOMEM;
 }
@@ -60,14 +61,15 @@ int state_load(int folder, uint8_t **data, size_t *length, struct error *err)
     rc_second = load_one(folder, STATE_PREVIOUS, data, length, &second);
     if (rc_second == 0) {
         log_warn("%s; the previous copy is used", first.message);
-        return 0;
+        return 1;
     }
     if (rc_first == -ENOENT && rc_second == -ENOENT)
         return 0;
-    error_set(err, "torn-state",
-              "%s, and %s: the identity in them can't be read, and no new one is made in its place; "
-              "put back a copy of %s, or remove both files to become another device",
-              first.message, second.message, STATE_FILE);
+    error_set(
+        err, "torn-state",
+        "%s, and %s: the identity in them can't be read, and no new one is made in its place; "
+        "put back a copy of %s, or remove both files to become another device",
+        first.message, second.message, STATE_FILE);
     return -EBADMSG;
 }
 
