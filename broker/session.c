@@ -319,6 +319,10 @@ static void on_wg_status(struct session *s, const struct message_peer_status *st
     health_status(s, status);
     if (s->standing_due)
         resume_status(s, status);
+    else if (s->reprovoke_due && s->resuming)
+        resume_again(s);
+    else if (s->reprovoke_due)
+        path_reprovoke(s);
     if (first) {
         struct message *m = say_action(s, SESSION_NOTIFY, NONE, MESSAGE_event_handshake);
 
@@ -374,10 +378,8 @@ static void on_tick(struct session *s)
 {
     if (s->trial != NONE)
         tick_trial(s);
-    if (s->now >= s->reprovoke_at && s->resuming)
-        resume_again(s);
-    else if (s->now >= s->reprovoke_at)
-        path_reprovoke(s);
+    if (s->now >= s->reprovoke_at)
+        path_reprovoke_due(s);
     if (s->active != NONE && !s->confirmed && s->left != NONE &&
         s->now - s->moved_at >= SESSION_CONFIRM_MS)
         path_undo(s);

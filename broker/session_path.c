@@ -32,9 +32,19 @@ static void first_handshake(struct session *s)
         peer_renew(s);
 }
 
-void path_reprovoke(struct session *s)
+/* Not on what was true a moment ago: a handshake that has just come would be undone. */
+void path_reprovoke_due(struct session *s)
 {
     s->reprovoke_at = NEVER;
+    if ((s->latest_handshake > 0 && !s->resuming) || s->active == NONE || !s->wg_ready)
+        return;
+    s->reprovoke_due = true;
+    say_action(s, SESSION_WG, NONE, MESSAGE_status);
+}
+
+void path_reprovoke(struct session *s)
+{
+    s->reprovoke_due = false;
     if (s->latest_handshake > 0 || s->active == NONE || !s->wg_ready)
         return;
     s->passive = false;
@@ -53,6 +63,7 @@ void path_take(struct session *s, int index)
     s->moved_at = s->now;
     health_reset(s);
     s->reprovokes = 0;
+    s->reprovoke_due = false;
     s->reprovoke_at = reprovoke_time(s, slot);
     if (s->latest_handshake == 0)
         first_handshake(s);

@@ -118,8 +118,8 @@ void resume_status(struct session *s, const struct message_peer_status *status)
 
 void resume_again(struct session *s)
 {
-    s->reprovoke_at = NEVER;
-    if (s->active != NONE && s->wg_ready)
+    s->reprovoke_due = false;
+    if (s->latest_handshake == s->baseline_handshake && s->active != NONE && s->wg_ready)
         resume_try(s, s->active);
 }
 

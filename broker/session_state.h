@@ -55,6 +55,7 @@ struct session {
     bool passive; /* WireGuard is not to begin: the offerer's does */
     int64_t reprovoke_at;
     unsigned reprovokes;
+    bool reprovoke_due; /* unless the next status tells of a handshake */
     int64_t latest_handshake;
     bool dead;  /* nothing comes through `active` */
     bool renew; /* another path is wanted though `active` may be alive */
@@ -117,6 +118,7 @@ void path_take(struct session *s, int index);
 void path_baseline(struct session *s);
 void say_path(struct session *s, struct slot *slot);
 void path_move(struct session *s, int index);
+void path_reprovoke_due(struct session *s);
 void path_reprovoke(struct session *s);
 void path_confirm(struct session *s);
 void path_undo(struct session *s);

@@ -49,6 +49,7 @@ def _without_module():
     with open(path, encoding="ascii") as file:
         loader = file.read()
     subprocess.run(["modprobe", "--remove", "wireguard"], check=True)
+    subprocess.run(["modprobe", "tun"], check=True)  # what a userspace WireGuard needs
     try:
         with open(path, "w", encoding="ascii") as file:
             file.write("/bin/false")
