@@ -14,6 +14,7 @@ EXTRA_DIST += \
     tests/lab/run \
     tests/lab/scenario.py \
     tests/lab/scenarios/example.py \
+    tests/lab/scenarios/faults.py \
     tests/lab/scenarios/host.py \
     tests/lab/scenarios/kernel.py \
     tests/lab/scenarios/loss.py \
