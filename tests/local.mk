@@ -34,6 +34,9 @@ EXTRA_DIST += \
     tests/packages \
     tests/plugins/folder.sh
 
+dist_check_SCRIPTS += tests/wrong-configurations
+TESTS += tests/wrong-configurations
+
 noinst_PROGRAMS += tests/tox-node
 tests_tox_node_SOURCES = tests/tox-node.c
 tests_tox_node_CFLAGS = $(AM_CFLAGS) $(TOX_CFLAGS) $(SODIUM_CFLAGS)
