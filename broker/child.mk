@@ -6,6 +6,7 @@ broker_libchild_a_SOURCES = \
 	broker/child_log.c broker/child_log.h \
 	broker/handshake.c broker/handshake.h \
 	broker/launcher.c broker/launcher.h \
+	broker/notify.c broker/notify.h \
 	broker/privilege.c broker/privilege.h \
 	broker/process.c broker/process.h \
 	broker/program.c broker/program.h \
@@ -17,7 +18,7 @@ CHILD_LIBS = broker/libchild.a $(PROTOCOL_LIBS) $(UV_LIBS)
 if HAVE_CMOCKA
 CHILD_TESTS = tests/unit/test_backoff tests/unit/test_child tests/unit/test_child_log \
 	tests/unit/test_event tests/unit/test_handshake tests/unit/test_launcher \
-	tests/unit/test_privilege tests/unit/test_process tests/unit/test_program
+	tests/unit/test_notify tests/unit/test_privilege tests/unit/test_process tests/unit/test_program
 check_PROGRAMS += $(CHILD_TESTS) tests/bad-helper
 TESTS += $(CHILD_TESTS)
 endif
@@ -41,6 +42,9 @@ tests_unit_test_handshake_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_launcher_SOURCES = tests/unit/test_launcher.c
 tests_unit_test_launcher_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_launcher_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_notify_SOURCES = tests/unit/test_notify.c
+tests_unit_test_notify_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(UV_CFLAGS)
+tests_unit_test_notify_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_privilege_SOURCES = tests/unit/test_privilege.c
 tests_unit_test_privilege_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_privilege_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)
