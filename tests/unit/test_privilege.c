@@ -16,8 +16,8 @@
 
 #include "broker/privilege.h"
 
-/* What is given up is not come by again: each try has a process of its own. Its exit status is 0, or
- * the number of the first thing that was wrong. */
+/* What is given up is not come by again: each try has a process of its own. Its exit status is 0,
+ * or the number of the first thing that was wrong. */
 static int in_a_process(int (*attempt)(void))
 {
     pid_t pid = fork();
@@ -148,6 +148,24 @@ static void what_is_not_on_the_list_is_given_up(void **state)
     assert_int_equal(in_a_process(keep_two), 0);
 }
 
+/* As under a service manager that gives few capabilities, CAP_SETPCAP not among them. */
+static int keep_twice(void)
+{
+    const int kept[] = {CAP_NET_ADMIN};
+    struct error err;
+
+    if (privilege_keep(kept, 1, &err) < 0)
+        return 1;
+    return privilege_keep(kept, 1, &err) < 0 ? 2 : 0;
+}
+
+static void what_was_dropped_before_needs_no_right(void **state)
+{
+    (void)state;
+    only_root();
+    assert_int_equal(in_a_process(keep_twice), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +174,7 @@ int main(void)
         cmocka_unit_test(nothing_is_left_after_becoming_a_user),
         cmocka_unit_test(becoming_another_user_without_the_right_is_an_error),
         cmocka_unit_test(what_is_not_on_the_list_is_given_up),
+        cmocka_unit_test(what_was_dropped_before_needs_no_right),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
