@@ -25,6 +25,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/plugin.py \
     tests/lab/scenarios/restart.py \
     tests/lab/scenarios/roam.py \
+    tests/lab/scenarios/service.py \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/signal.py \
     tests/lab/scenarios/teardown.py \
