@@ -32,6 +32,9 @@ void broker_helper_event(struct broker *broker, const char *helper, bool up,
     event_emit(broker->events, &event);
     if (!up && why != NULL)
         log_warn("%s: %s", helper, why->message);
+    if (broker->wg.ready && !broker->stopping)
+        notify_ready(broker->notify);
+    notify_status(broker->notify, "%s is %s", helper, event.event_helper.state);
 }
 
 /* What stands in STATE_DIR/resume of each peer of the configuration; to be freed. */
@@ -121,6 +124,7 @@ static void broker_stop(struct broker *broker, enum child_stop_how how)
 {
     if (broker->stopping)
         return;
+    notify_stopping(broker->notify);
     broker->how = how;
     if (how == CHILD_SHUTDOWN)
         for (size_t i = 0; i < broker->config->peer_count; i++)
@@ -233,6 +237,7 @@ int broker_run(struct broker *broker)
     broker->events = event_log_new(broker->loop);
     if (broker->events == NULL)
         return 1;
+    broker->notify = notify_open(broker->loop);
     start_timers(broker);
     watch_signals(broker);
     if (broker_start(broker, &err) < 0) {
@@ -245,6 +250,7 @@ int broker_run(struct broker *broker)
     for (size_t i = 0; broker->peers != NULL && i < broker->config->peer_count; i++)
         peer_free(&broker->peers[i]);
     event_log_destroy(broker->events);
+    notify_close(broker->notify);
     uv_run(broker->loop, UV_RUN_DEFAULT);
     free(broker->peers);
     free(broker->transports);

@@ -15,6 +15,7 @@
 #include "broker/event.h"
 #include "broker/identity.h"
 #include "broker/launcher.h"
+#include "broker/notify.h"
 #include "broker/session.h"
 
 struct broker;
@@ -70,6 +71,7 @@ struct broker {
     const struct identity *identity;
     struct launcher *launcher; /* NULL where we are not root's */
     struct event_log *events;
+    struct notify *notify; /* NULL where no service manager is to be told */
     struct transport *transports;
     struct peer *peers;
     struct wireguard wg;

@@ -79,9 +79,14 @@ static uint64_t child_now(const struct child *child)
     return uv_now(child->options.loop);
 }
 
+static uint64_t child_ms(const struct child *child, uint64_t ms)
+{
+    return child->options.hurry > 1 ? ms / child->options.hurry : ms;
+}
+
 static void child_set_timer(struct child *child, uint64_t ms)
 {
-    uv_timer_start(&child->timer, child_on_timer, ms, 0);
+    uv_timer_start(&child->timer, child_on_timer, child_ms(child, ms), 0);
 }
 
 /* ---- the process ---- */
@@ -238,7 +243,7 @@ static void child_bad_line(struct child *child, const struct error *err, int64_t
              (unsigned long long)++child->counts.bad_lines, err->message);
     memmove(child->bad_at, child->bad_at + 1, sizeof child->bad_at - sizeof *child->bad_at);
     child->bad_at[CHILD_BAD_LINES - 1] = now;
-    if (first != 0 && now - first <= CHILD_BAD_LINES_MS) {
+    if (first != 0 && now - first <= child_ms(child, CHILD_BAD_LINES_MS)) {
         error_set(&why, "bad-lines", "%d bad lines within %d s, the last one: %s", CHILD_BAD_LINES,
                   CHILD_BAD_LINES_MS / 1000, err->message);
         child_fault(child, &why);
@@ -469,13 +474,13 @@ static void child_down(struct child *child)
 {
     uint32_t random = 0, wait;
 
-    if (child->ready && child_now(child) - child->ready_at >= CHILD_STEADY_MS)
+    if (child->ready && child_now(child) - child->ready_at >= child_ms(child, CHILD_STEADY_MS))
         backoff_reset(&child->backoff);
     child->ready = false;
     if (getrandom(&random, sizeof random, 0) < 0)
         random = (uint32_t)uv_hrtime();
     wait = backoff_next(&child->backoff, random);
-    log_warn("%s: %s; started again in %u ms", child->name, child->why.message, wait);
+    log_debug("%s: may start again in %u ms", child->name, wait);
     child->state = STATE_WAITING;
     child_set_timer(child, wait);
     child->options.on_down(child, child->options.data, &child->why);

@@ -61,6 +61,8 @@ struct child_options {
     struct launcher *launcher; /* NULL: an ordinary process. Must outlive the child */
     /* Capabilities beginning with `*` that the broker has, NULL-terminated, or NULL. Kept. */
     const char *const *capabilities;
+    /* For tests: every time of this header and of backoff.h is so many times shorter. 0 is 1. */
+    unsigned hurry;
 
     /* It said hello and can be worked with: `configure` is due. */
     void (*on_hello)(struct child *child, void *data, const struct message *message);

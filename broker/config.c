@@ -255,9 +255,20 @@ static int resolve_path(struct config_reader *reader, const char *path)
     return config_note(reader, &err);
 }
 
+/* Some editors write one, and nobody sees it in "invalid token near". */
+static bool begins_with_mark(const char *text, size_t length, struct error *err)
+{
+    if (length < 3 || memcmp(text, "\xef\xbb\xbf", 3) != 0)
+        return false;
+    error_set(err, "byte-order-mark",
+              "line 1, column 1: a byte order mark (EF BB BF); JSON (RFC 8259 section 8.1) begins "
+              "without one");
+    return true;
+}
+
 static void read_document(struct config_reader *reader)
 {
-    struct json *document;
+    struct json *document = NULL;
     struct json_at root;
     struct error err;
     size_t length;
@@ -266,7 +277,8 @@ static void read_document(struct config_reader *reader)
     if (read_file(reader, &text, &length) < 0)
         return;
     warn_of_writers(reader->config->path);
-    document = json_parse(text, length, &err);
+    if (!begins_with_mark(text, length, &err))
+        document = json_parse(text, length, &err);
     sodium_memzero(text, length); /* a TURN server's password may be in it */
     free(text);
     if (document == NULL) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The broker's events: NDJSON on standard output, for scripts. A reader that does not keep up loses events, never
- * holds the broker.
+ * The broker's events: NDJSON on standard output, for scripts. A reader that does not keep up loses
+ * events, never holds the broker.
  */
 #ifndef BROKER_EVENT_H
 #define BROKER_EVENT_H

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 include broker/child.mk
 include broker/seal.mk
+include broker/service.mk
 
 bin_PROGRAMS += punchguard-broker
 punchguard_broker_SOURCES = \

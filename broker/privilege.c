@@ -55,11 +55,14 @@ static int capabilities_set(uint64_t set)
     return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-/* PR_CAPBSET_READ ends the list: the kernel may know more capabilities than the header did. */
+/* PR_CAPBSET_READ ends the list: the kernel may know more capabilities than the header did. To drop
+ * one that a service manager dropped already takes CAP_SETPCAP all the same. */
 static int bounding_keep(uint64_t set)
 {
-    for (int c = 0; c < 64 && prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
-        if ((set >> c & 1) == 0 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+    int present;
+
+    for (int c = 0; c < 64 && (present = prctl(PR_CAPBSET_READ, c, 0, 0, 0)) >= 0; c++)
+        if (present == 1 && (set >> c & 1) == 0 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
             return -errno;
     return 0;
 }

@@ -14,6 +14,7 @@ EXTRA_DIST += \
     tests/lab/run \
     tests/lab/scenario.py \
     tests/lab/scenarios/example.py \
+    tests/lab/scenarios/faults.py \
     tests/lab/scenarios/host.py \
     tests/lab/scenarios/kernel.py \
     tests/lab/scenarios/loss.py \
@@ -24,6 +25,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/plugin.py \
     tests/lab/scenarios/restart.py \
     tests/lab/scenarios/roam.py \
+    tests/lab/scenarios/service.py \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/signal.py \
     tests/lab/scenarios/teardown.py \
@@ -32,6 +34,9 @@ EXTRA_DIST += \
     tests/lab/wg_setup.py \
     tests/packages \
     tests/plugins/folder.sh
+
+dist_check_SCRIPTS += tests/wrong-configurations
+TESTS += tests/wrong-configurations
 
 noinst_PROGRAMS += tests/tox-node
 tests_tox_node_SOURCES = tests/tox-node.c

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The launcher keeps the privilege that root has, so these need root.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "broker/launcher.h"
+#include "protocol/log.h"
+
+#define WAIT_MS 5000
+
+static void only_root(void)
+{
+    if (geteuid() != 0)
+        skip();
+}
+
+static struct launcher *open_shell(const char *script)
+{
+    char path[] = "/bin/sh", option[] = "-c", text[256];
+    char *argv[] = {path, option, text, NULL};
+    struct launcher *launcher;
+    struct error err;
+
+    snprintf(text, sizeof text, "%s", script);
+    assert_int_equal(launcher_open(&launcher, argv, &err), 0);
+    /* What it runs was fixed before: this changes nothing. */
+    strcpy(path, "/bin/no");
+    strcpy(text, "exit 99");
+    return launcher;
+}
+
+static bool ready_within(int fd, int wait_ms)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+
+    return poll(&ready, 1, wait_ms) == 1;
+}
+
+static int reap(struct launcher *launcher)
+{
+    int status = -1;
+
+    assert_true(ready_within(launcher_fd(launcher), WAIT_MS));
+    assert_int_equal(launcher_reap(launcher, &status), 1);
+    return status;
+}
+
+static void start(struct launcher *launcher, struct launcher_start *started)
+{
+    struct error err;
+
+    assert_int_equal(launcher_start(launcher, started, &err), 0);
+}
+
+static void stop(struct launcher_start *started)
+{
+    close(started->in);
+    close(started->out);
+}
+
+static void what_it_starts_was_fixed_before_the_fork(void **state)
+{
+    struct launcher *launcher;
+    struct launcher_start started;
+    char text[16] = "";
+
+    (void)state;
+    only_root();
+    launcher = open_shell("read x; echo \"got $x\"; exit 7");
+    start(launcher, &started);
+    assert_int_equal(write(started.in, "y\n", 2), 2);
+    assert_true(ready_within(started.out, WAIT_MS));
+    assert_true(read(started.out, text, sizeof text - 1) > 0);
+    assert_string_equal(text, "got y\n");
+    assert_int_equal(WEXITSTATUS(reap(launcher)), 7);
+    stop(&started);
+    launcher_close(launcher);
+}
+
+static void one_at_a_time_and_then_again(void **state)
+{
+    struct launcher *launcher;
+    struct launcher_start started, second;
+    struct error err;
+    int status;
+
+    (void)state;
+    only_root();
+    launcher = open_shell("read x");
+    for (int i = 0; i < 3; i++) {
+        start(launcher, &started);
+        assert_int_equal(launcher_start(launcher, &second, &err), -EBUSY);
+        assert_int_equal(launcher_reap(launcher, &status), 0);
+        stop(&started);
+        reap(launcher);
+    }
+    launcher_close(launcher);
+}
+
+/* All but start and kill. */
+static void say_other_words(const struct launcher *launcher)
+{
+    for (int word = 0; word < 256; word++) {
+        unsigned char byte = (unsigned char)word;
+
+        if (word != 1 && word != 2)
+            assert_int_equal(send(launcher_fd(launcher), &byte, 1, 0), 1);
+    }
+}
+
+/* A compromised broker may say what it likes. */
+static void it_knows_two_words_alone(void **state)
+{
+    static const unsigned char nonsense[300] = {3, 1, 2, 0};
+    struct launcher *launcher;
+    struct launcher_start started;
+
+    (void)state;
+    only_root();
+    launcher = open_shell("read x; exit 5");
+    for (size_t length = 1; length <= sizeof nonsense; length += 7)
+        assert_true(send(launcher_fd(launcher), nonsense, length, 0) > 0);
+    say_other_words(launcher);
+    assert_false(ready_within(launcher_fd(launcher), 20));
+    start(launcher, &started);
+    say_other_words(launcher);
+    assert_false(ready_within(launcher_fd(launcher), 20));
+    launcher_kill(launcher);
+    assert_int_equal(WTERMSIG(reap(launcher)), SIGKILL);
+    stop(&started);
+    launcher_close(launcher);
+}
+
+static void a_program_that_is_missing_is_an_error(void **state)
+{
+    char *argv[] = {"/nonexistent/wg-setup", NULL};
+    struct launcher *launcher;
+    struct launcher_start started;
+    struct error err;
+
+    (void)state;
+    only_root();
+    assert_int_equal(launcher_open(&launcher, argv, &err), 0);
+    assert_int_equal(launcher_start(launcher, &started, &err), -ENOENT);
+    assert_string_equal(err.code, "start-failed");
+    launcher_close(launcher);
+}
+
+/* A broker of its own, killed: `script` is what the launcher started. True once both are gone. */
+static bool ends_with_the_broker(const char *script, int wait_ms)
+{
+    struct launcher_start started;
+    int ends[2], pidfd, status;
+    pid_t broker, helper = 0;
+    bool gone;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    broker = fork();
+    if (broker == 0) {
+        start(open_shell(script), &started);
+        if (write(ends[1], &started.pid, sizeof started.pid) < 0)
+            _exit(1);
+        pause();
+    }
+    assert_int_equal(read(ends[0], &helper, sizeof helper), (ssize_t)sizeof helper);
+    pidfd = pidfd_open(helper, 0);
+    assert_true(pidfd >= 0);
+    assert_false(ready_within(pidfd, 30));
+    kill(broker, SIGKILL);
+    assert_int_equal(waitpid(broker, &status, 0), broker);
+    gone = ready_within(pidfd, wait_ms);
+    /* The launcher, an orphan now, is ours as the subreaper. */
+    assert_true(waitpid(-1, &status, 0) > 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(waitpid(-1, &status, 0), -1);
+    close(pidfd);
+    close(ends[0]);
+    close(ends[1]);
+    return gone;
+}
+
+static void it_and_its_helper_end_with_the_broker(void **state)
+{
+    (void)state;
+    only_root();
+    assert_true(ends_with_the_broker("read x; exit 0", LAUNCHER_EOF_MS - 500));
+}
+
+static void a_helper_that_ignores_eof_is_killed(void **state)
+{
+    (void)state;
+    only_root();
+    assert_true(ends_with_the_broker("trap '' TERM HUP; exec sleep 60", LAUNCHER_EOF_MS + 2000));
+}
+
+static void signals_of_a_terminal_do_not_end_it(void **state)
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    struct launcher *launcher;
+    struct launcher_start started;
+    pid_t pid;
+
+    (void)state;
+    only_root();
+    launcher = open_shell("echo $PPID; read x; exit 0");
+    start(launcher, &started);
+    {
+        char text[16] = "";
+
+        assert_true(ready_within(started.out, WAIT_MS));
+        assert_true(read(started.out, text, sizeof text - 1) > 0);
+        pid = atoi(text);
+    }
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        assert_int_equal(kill(pid, signals[i]), 0);
+    assert_int_not_equal(getsid(pid), getsid(0));
+    stop(&started);
+    assert_int_equal(reap(launcher), 0);
+    launcher_close(launcher);
+}
+
+static void one_that_is_gone_is_told_apart(void **state)
+{
+    struct launcher *launcher;
+    struct launcher_start started;
+    struct error err;
+    int status;
+
+    (void)state;
+    only_root();
+    launcher = open_shell("read x; kill -9 $PPID; read x");
+    start(launcher, &started);
+    assert_int_equal(write(started.in, "y\n", 2), 2);
+    assert_true(ready_within(launcher_fd(launcher), WAIT_MS));
+    assert_int_equal(launcher_reap(launcher, &status), -EPIPE);
+    stop(&started);
+    assert_int_equal(launcher_start(launcher, &started, &err), -EPIPE);
+    assert_string_equal(err.code, "launcher-gone");
+    launcher_close(launcher);
+    launcher_close(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_it_starts_was_fixed_before_the_fork),
+        cmocka_unit_test(one_at_a_time_and_then_again),
+        cmocka_unit_test(it_knows_two_words_alone),
+        cmocka_unit_test(a_program_that_is_missing_is_an_error),
+        cmocka_unit_test(it_and_its_helper_end_with_the_broker),
+        cmocka_unit_test(a_helper_that_ignores_eof_is_killed),
+        cmocka_unit_test(signals_of_a_terminal_do_not_end_it),
+        cmocka_unit_test(one_that_is_gone_is_told_apart),
+    };
+
+    log_open("test_launcher", false);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
