@@ -142,6 +142,12 @@ static void broker_stop(struct broker *broker, enum child_stop_how how)
         broker_close(broker);
 }
 
+void broker_give_up(struct broker *broker)
+{
+    broker->exit_code = 1;
+    broker_stop(broker, CHILD_EOF);
+}
+
 static void on_signal(uv_signal_t *handle, int signal)
 {
     struct broker *broker = handle->data;

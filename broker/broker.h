@@ -89,6 +89,8 @@ struct broker {
 
 /* Runs until SIGTERM, SIGINT or SIGQUIT. The exit code. */
 int broker_run(struct broker *broker);
+/* What can't be mended from inside: ends with exit code 1, tunnels stay for the broker that comes next. */
+void broker_give_up(struct broker *broker);
 /* The end of a child was told: the last one ends the loop. */
 void broker_child_gone(struct broker *broker);
 void broker_helper_event(struct broker *broker, const char *helper, bool up,

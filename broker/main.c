@@ -225,7 +225,7 @@ int main(int argc, char **argv)
     }
     config = read_config(arguments.config);
     if (config == NULL)
-        return 1;
+        return 2;
     if (arguments.check) {
         fprintf(stderr, "%s: right\n", config->path);
         config_destroy(config);

@@ -316,6 +316,7 @@ static void on_wg_status(struct session *s, const struct message_peer_status *st
         came_back(s);
     s->gone_unsettled = false;
     s->latest_handshake = status->latest_handshake;
+    s->status_at = s->now;
     health_status(s, status);
     if (s->standing_due)
         resume_status(s, status);
@@ -380,9 +381,8 @@ static void on_tick(struct session *s)
         tick_trial(s);
     if (s->now >= s->reprovoke_at)
         path_reprovoke_due(s);
-    if (s->active != NONE && !s->confirmed && s->left != NONE &&
-        s->now - s->moved_at >= SESSION_CONFIRM_MS)
-        path_undo(s);
+    if (s->active != NONE && !s->confirmed && s->left != NONE && s->now >= s->undo_at)
+        path_unconfirmed(s);
     if (s->gone && s->now >= s->gone_until) {
         path_drop(s, NULL);
         s->gone = false;
@@ -469,7 +469,7 @@ int64_t session_deadline(const struct session *s)
         }
     }
     if (s->active != NONE && !s->confirmed && s->left != NONE)
-        at = earlier(at, s->moved_at + SESSION_CONFIRM_MS);
+        at = earlier(at, s->undo_at);
     if (can_negotiate(s) && s->left == NONE && !s->gone && needs_path(s) &&
         (s->trial == NONE || s->slots[s->trial].phase == PHASE_PREPARED))
         at = earlier(at, earlier(s->retry_at, s->want_at));

@@ -61,6 +61,7 @@ void path_take(struct session *s, int index)
     s->active = index;
     s->confirmed = false;
     s->moved_at = s->now;
+    s->undo_at = s->now + SESSION_CONFIRM_MS;
     health_reset(s);
     s->reprovokes = 0;
     s->reprovoke_due = false;
@@ -131,7 +132,7 @@ void path_confirm(struct session *s)
 }
 
 /* The new path brought nothing in time: the one before is still open. */
-void path_undo(struct session *s)
+static void path_undo(struct session *s)
 {
     int failed = s->active, before = s->left;
 
@@ -142,6 +143,15 @@ void path_undo(struct session *s)
     slot_close(s, failed);
     say_path_event(s, "the path tried in its place carried no WireGuard traffic");
     retry_later(s);
+}
+
+/* That nothing came is known from WireGuard alone: not while nobody can ask it. */
+void path_unconfirmed(struct session *s)
+{
+    if (s->wg_ready && s->status_at > s->moved_at + SESSION_CONFIRM_MS / 2)
+        path_undo(s);
+    else
+        s->undo_at = s->now + SESSION_CONFIRM_MS;
 }
 
 void path_drop(struct session *s, const char *reason)

@@ -51,6 +51,8 @@ struct session {
     int active, trial, left; /* slots, or NONE */
     bool confirmed;          /* WireGuard traffic came since the move to `active` */
     bool baseline_due;       /* the next status is what a confirmation is measured against */
+    int64_t status_at; /* of the last word from WireGuard */
+    int64_t undo_at;
     int64_t moved_at, baseline_rx, baseline_handshake;
     bool passive; /* WireGuard is not to begin: the offerer's does */
     int64_t reprovoke_at;
@@ -121,7 +123,7 @@ void path_move(struct session *s, int index);
 void path_reprovoke_due(struct session *s);
 void path_reprovoke(struct session *s);
 void path_confirm(struct session *s);
-void path_undo(struct session *s);
+void path_unconfirmed(struct session *s);
 void path_drop(struct session *s, const char *reason);
 
 /* session_health.c: whether the active path is alive. */

@@ -129,6 +129,8 @@ static void on_down(struct child *child, void *data, const struct error *why)
     broker->wg.ready = false;
     broker_helper_event(broker, "wg-setup", false, why);
     all_peers(broker, SESSION_WG_DOWN);
+    if (why != NULL && strcmp(why->code, "launcher-gone") == 0)
+        broker_give_up(broker);
 }
 
 static void on_exit_told(struct child *child, void *data, const struct error *why)
