@@ -77,6 +77,13 @@ static void all_peers(struct broker *broker, enum session_event_type type)
         peer_handle(&broker->peers[i], type, 0, NULL);
 }
 
+void broker_network_changed(struct broker *broker, enum session_event_type how)
+{
+    for (size_t i = 0; i < broker->config->transport_count; i++)
+        transport_network_changed(&broker->transports[i]);
+    all_peers(broker, how);
+}
+
 static void on_clocks(uv_timer_t *timer)
 {
     struct broker *broker = timer->data;
@@ -89,7 +96,7 @@ static void on_clocks(uv_timer_t *timer)
     }
     if (found.slept) {
         log_info("the machine slept: looking for paths anew");
-        all_peers(broker, SESSION_AWAKE);
+        broker_network_changed(broker, SESSION_AWAKE);
     }
 }
 

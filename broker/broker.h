@@ -89,6 +89,8 @@ struct broker {
 
 /* Runs until SIGTERM, SIGINT or SIGQUIT. The exit code. */
 int broker_run(struct broker *broker);
+/* Our addresses or routes changed (SESSION_NETWORK_CHANGED), or the machine slept (SESSION_AWAKE). */
+void broker_network_changed(struct broker *broker, enum session_event_type how);
 /* What can't be mended from inside: ends with exit code 1, tunnels stay for the broker that comes next. */
 void broker_give_up(struct broker *broker);
 /* The end of a child was told: the last one ends the loop. */
@@ -102,6 +104,7 @@ void broker_keep(struct broker *broker);
 /* transport.c. `offline` asks for the address alone. */
 int transport_start(struct transport *transport, struct error *err);
 void transport_stop(struct transport *transport, enum child_stop_how how);
+void transport_network_changed(struct transport *transport);
 void transport_send(struct transport *transport, const struct peer *peer, const char *data);
 
 /* peer.c */

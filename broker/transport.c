@@ -165,6 +165,16 @@ void transport_stop(struct transport *transport, enum child_stop_how how)
         child_stop(transport->child, how);
 }
 
+void transport_network_changed(struct transport *transport)
+{
+    struct message m;
+
+    if (transport->child == NULL || !transport->ready)
+        return;
+    message_init(&m, MESSAGE_signal_network_changed);
+    child_send(transport->child, &m);
+}
+
 void transport_send(struct transport *transport, const struct peer *peer, const char *data)
 {
     static int64_t ref;

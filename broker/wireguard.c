@@ -111,7 +111,7 @@ static void on_message(struct child *child, void *data, const struct message *m)
         break;
     case MESSAGE_network_changed:
         log_info("the network changed: looking for paths anew");
-        all_peers(broker, SESSION_NETWORK_CHANGED);
+        broker_network_changed(broker, SESSION_NETWORK_CHANGED);
         break;
     case MESSAGE_error:
         on_error_told(broker, &m->error);

@@ -15,8 +15,8 @@
 #ifndef SIGNAL_TOX_HURRY_H
 #define SIGNAL_TOX_HURRY_H
 
-/* From now on, for `ms`, CLOCK_MONOTONIC runs `pace` times as fast; then as before. For once in a
- * process. Other clocks, and a build with sanitizers, know no hurry. */
+/* From now on, for `ms`, CLOCK_MONOTONIC runs `pace` times as fast; then as before. Other clocks,
+ * and a build with sanitizers, know no hurry. */
 void hurry_begin(int pace, int ms);
 
 #endif

@@ -164,6 +164,9 @@ static void on_message(void *data, const struct message *m)
     case MESSAGE_signal_peer_remove:
         rc = transport_peer_remove(transport, m->signal_peer_remove.peer, &err);
         break;
+    case MESSAGE_signal_network_changed:
+        transport_reconnect(transport);
+        break;
     case MESSAGE_send:
         ref = m->send.ref;
         rc = transport_send(transport, ref, m->send.peer, m->send.data, &err);

@@ -62,6 +62,8 @@ struct transport {
     struct transport_events events;
     struct peer *peers[TRANSPORT_PEERS_MAX];
     size_t peer_count;
+    int64_t reconnect_at; /* INT64_MAX: not wanted */
+    int64_t reconnected;  /* when, the last time */
     int64_t busy_until, bootstrap_at, bootstrap_wait, asleep, save_at, find_at;
     int64_t request_minute;
     unsigned request_count;
@@ -334,6 +336,82 @@ static void bootstrap_when_due(struct transport *t)
         t->bootstrap_wait = BOOTSTRAP_MAX_MS;
 }
 
+/* What must be done with every new instance. */
+static void tox_listen(struct transport *t)
+{
+    tox_callback_friend_connection_status(t->tox, on_connection);
+    tox_callback_friend_lossless_packet(t->tox, on_packet);
+    tox_callback_friend_request(t->tox, on_request);
+    tox_callback_self_connection_status(t->tox, on_self);
+    t->bootstrap_at = 0;
+    t->bootstrap_wait = BOOTSTRAP_MIN_MS;
+    busy(t, BUSY_START_MS);
+    hurry_begin(HURRY_PACE, HURRY_MS);
+}
+
+/* Numbers are an instance's own; the keys tell who is who. */
+static void renumber(Tox *from, Tox *to, uint32_t *number)
+{
+    uint8_t key[TOX_PUBLIC_KEY_SIZE];
+    TOX_ERR_FRIEND_BY_PUBLIC_KEY problem;
+
+    if (!tox_friend_get_public_key(from, *number, key, NULL))
+        return;
+    *number = tox_friend_by_public_key(to, key, &problem);
+    if (problem != TOX_ERR_FRIEND_BY_PUBLIC_KEY_OK)
+        *number = tox_friend_add_norequest(to, key, NULL);
+}
+
+static void tox_replace(struct transport *t, Tox *new)
+{
+    Tox *old = t->tox;
+
+    for (size_t i = 0; i < t->peer_count; i++)
+        renumber(old, new, &t->peers[i]->number);
+    for (size_t i = 0; i < t->asked_count; i++)
+        renumber(old, new, &t->asked[i]);
+    t->tox = new;
+    tox_kill(old);
+    for (size_t i = 0; i < t->peer_count; i++)
+        if (t->peers[i]->connection != TOX_CONNECTION_NONE)
+            peer_connected(t, t->peers[i], TOX_CONNECTION_NONE);
+    tox_listen(t);
+}
+
+void transport_reconnect(struct transport *t)
+{
+    int64_t earliest = t->reconnected + TRANSPORT_RECONNECT_MS;
+
+    if (t->online)
+        t->reconnect_at = earliest > now_ms() ? earliest : now_ms();
+}
+
+static void reconnect_when_due(struct transport *t)
+{
+    size_t length = tox_get_savedata_size(t->tox);
+    struct error err;
+    uint8_t *data;
+    Tox *new;
+
+    if (now_ms() < t->reconnect_at)
+        return;
+    t->reconnect_at = INT64_MAX;
+    t->reconnected = now_ms();
+    data = malloc(length);
+    if (data == NULL)
+        return;
+    tox_get_savedata(t->tox, data);
+    new = tox_open(&t->options, true, data, length, &err);
+    sodium_memzero(data, length);
+    free(data);
+    if (new == NULL) {
+        log_warn("the network changed, and %s", err.message);
+        return;
+    }
+    log_info("the network changed: connecting to Tox anew");
+    tox_replace(t, new);
+}
+
 static int open_state(struct transport *t, const struct options *options, struct error *err)
 {
     uint8_t *data;
@@ -374,11 +452,9 @@ struct transport *transport_new(int folder, const struct options *options, bool 
     t->options = *options;
     t->events = *events;
     t->save_at = 0;
-    t->bootstrap_wait = BOOTSTRAP_MIN_MS;
-    busy(t, BUSY_START_MS);
+    t->reconnect_at = INT64_MAX;
+    t->reconnected = -TRANSPORT_RECONNECT_MS;
     t->asleep = slept_ms();
-    if (online)
-        hurry_begin(HURRY_PACE, HURRY_MS);
     t->sockets = sockets_open();
     if (t->sockets < 0) {
         error_set(err, "sockets", "cannot watch sockets: %s", strerror(-t->sockets));
@@ -391,10 +467,8 @@ struct transport *transport_new(int folder, const struct options *options, bool 
     }
     if (t->save_at == 0)
         t->save_at = now_ms() + SAVE_FIRST_MS;
-    tox_callback_friend_connection_status(t->tox, on_connection);
-    tox_callback_friend_lossless_packet(t->tox, on_packet);
-    tox_callback_friend_request(t->tox, on_request);
-    tox_callback_self_connection_status(t->tox, on_self);
+    if (online)
+        tox_listen(t);
     return t;
 }
 
@@ -640,6 +714,7 @@ int transport_iterate(struct transport *t)
 
     if (!t->online)
         return -1;
+    reconnect_when_due(t);
     bootstrap_when_due(t);
     sockets_arrived(t->sockets);
     tox_iterate(t->tox, t);

@@ -20,6 +20,9 @@
 /* Strangers that we asked and that are no peers yet: more means that the oldest is given up. */
 #define TRANSPORT_ASKED_MAX 16
 
+/* Between two new starts after a change of network, in ms. */
+#define TRANSPORT_RECONNECT_MS 10000
+
 struct transport;
 
 struct transport_events {
@@ -52,6 +55,11 @@ int transport_send(struct transport *transport, int64_t ref, const char *peer, c
 /* Asks a stranger; not acknowledged. */
 int transport_request(struct transport *transport, const char *address, const char *text,
                       struct error *err);
+
+/* The network is another than before: Tox starts anew, with the same identity and peers, rather than
+ * wait for the time-outs of connections that lead nowhere. Within TRANSPORT_RECONNECT_MS of the last
+ * time only when those are over. */
+void transport_reconnect(struct transport *transport);
 
 /* Readable when something has come for Tox: iterate then. It stays the transport's. */
 int transport_fd(const struct transport *transport);

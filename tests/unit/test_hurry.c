@@ -60,10 +60,21 @@ static void the_monotonic_clock_gains_for_a_while(void **state)
     spend(30);
     gained = ms_of(CLOCK_MONOTONIC) - monotonic - (ms_of(CLOCK_BOOTTIME) - boot);
     assert_in_range(gained, (PACE - 1) * SPAN - 2, (PACE - 1) * SPAN + 2);
+}
+
+/* What was gained stays, and a hurry that another one cuts short counts for as long as it was. */
+static void a_further_hurry_goes_on_from_there(void **state)
+{
+    int64_t boot = ms_of(CLOCK_BOOTTIME), monotonic = ms_of(CLOCK_MONOTONIC), gained, cut;
+
+    (void)state;
     hurry_begin(PACE, SPAN);
-    spend(5);
+    spend(10);
+    cut = ms_of(CLOCK_BOOTTIME) - boot;
+    hurry_begin(PACE, SPAN);
+    spend(SPAN + 5);
     gained = ms_of(CLOCK_MONOTONIC) - monotonic - (ms_of(CLOCK_BOOTTIME) - boot);
-    assert_in_range(gained, (PACE - 1) * SPAN - 2, (PACE - 1) * SPAN + 2);
+    assert_in_range(gained, (PACE - 1) * (SPAN + cut - 2), (PACE - 1) * (SPAN + cut + 2));
 }
 
 int main(void)
@@ -71,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(libraries_get_our_clock),
         cmocka_unit_test(the_monotonic_clock_gains_for_a_while),
+        cmocka_unit_test(a_further_hurry_goes_on_from_there),
     };
 
 #ifdef PG_SANITIZED
