@@ -79,23 +79,23 @@ class WgSetup:
         assert said["type"] == "error", said
         return said
 
-    def ask(self, kind, **fields):
+    def ask(self, type_, **fields):
         """Sends a message with a ref and waits for the answer; returns what was said until then."""
         self._ref += 1
         ref, start = self._ref, len(self.process.events)
-        self.process.send(dict(fields, type=kind, ref=ref))
+        self.process.send(dict(fields, type=type_, ref=ref))
         answer = self.process.await_event(lambda event: event.get("ref") == ref, PATIENCE,
-                                          f"answer to {kind}", start)
+                                          f"answer to {type_}", start)
         assert answer["type"] == "done", answer
         return self.process.events[start:]
 
-    def refuse(self, kind, **fields):
+    def refuse(self, type_, **fields):
         """The same where an error is the right answer; returns it."""
         self._ref += 1
         ref = self._ref
-        self.process.send(dict(fields, type=kind, ref=ref))
+        self.process.send(dict(fields, type=type_, ref=ref))
         answer = self.process.await_event(lambda event: event.get("ref") == ref, PATIENCE,
-                                          f"answer to {kind}")
+                                          f"answer to {type_}")
         assert answer["type"] == "error", answer
         return answer
 
