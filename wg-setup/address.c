@@ -2,12 +2,14 @@
 #include "wg-setup/address.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -76,13 +78,14 @@ static size_t address_bytes(const struct prefix *prefix)
 int address_add(const char *interface, const struct prefix *address, struct error *err)
 {
     char buffer[512];
-    struct nlmsghdr *head = begin(buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+    struct nlmsghdr *head = begin(buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
     struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(head, sizeof *m);
     int rc;
 
     m->ifa_family = (uint8_t)address->family;
     m->ifa_prefixlen = address->length;
-    /* No duplicate address detection: nobody else is on the link, and the address is usable at once. */
+    /* No duplicate address detection: nobody else is on the link, and the address is usable at
+     * once. */
     m->ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0;
     m->ifa_scope = RT_SCOPE_UNIVERSE;
     m->ifa_index = if_nametoindex(interface);
@@ -95,8 +98,8 @@ int address_add(const char *interface, const struct prefix *address, struct erro
 int address_route(const char *interface, const struct prefix *to, bool add, struct error *err)
 {
     char buffer[512], text[PREFIX_TEXT_SIZE], what[PREFIX_TEXT_SIZE + 32];
-    struct nlmsghdr *head = begin(buffer, add ? RTM_NEWROUTE : RTM_DELROUTE,
-                                  add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    struct nlmsghdr *head =
+        begin(buffer, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
     struct rtmsg *m = mnl_nlmsg_put_extra_header(head, sizeof *m);
     uint32_t index = if_nametoindex(interface);
     int rc;
@@ -180,4 +183,58 @@ int address_link_kind(const char *interface, char out[32])
     link->ifi_family = AF_UNSPEC;
     link->ifi_index = (int)if_nametoindex(interface);
     return link->ifi_index == 0 ? -ENODEV : talk(head, on_link, out);
+}
+
+unsigned address_link_index(const char *interface)
+{
+    return if_nametoindex(interface);
+}
+
+/* An address on a link that is down, or has no carrier, leads nowhere. */
+static bool usable(const struct ifaddrs *item, const char *interface)
+{
+    return item->ifa_addr != NULL && (item->ifa_flags & IFF_UP) &&
+           (item->ifa_flags & IFF_RUNNING) && strcmp(item->ifa_name, interface) != 0;
+}
+
+static bool to_text(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])
+{
+    struct endpoint endpoint;
+
+    if (endpoint_from_sockaddr(&endpoint, address) < 0)
+        return false;
+    memcpy(out, endpoint.address, INET6_ADDRSTRLEN);
+    return true;
+}
+
+int address_set_read(struct address_set *set, const char *interface)
+{
+    struct ifaddrs *list;
+    size_t size = 0;
+
+    memset(set, 0, sizeof *set);
+    if (getifaddrs(&list) < 0)
+        return -errno;
+    for (struct ifaddrs *item = list; item != NULL; item = item->ifa_next)
+        size++;
+    set->items = calloc(size + 1, sizeof *set->items);
+    for (struct ifaddrs *item = list; item != NULL && set->items != NULL; item = item->ifa_next)
+        if (usable(item, interface) && to_text(item->ifa_addr, set->items[set->count]))
+            set->count++;
+    freeifaddrs(list);
+    return set->items ? 0 : -ENOMEM;
+}
+
+bool address_set_has(const struct address_set *set, const char *address)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->items[i], address) == 0)
+            return true;
+    return false;
+}
+
+void address_set_clear(struct address_set *set)
+{
+    free(set->items);
+    memset(set, 0, sizeof *set);
 }

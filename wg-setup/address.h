@@ -15,6 +15,16 @@ int address_link_up(const char *interface, int mtu, struct error *err);
 int address_add(const char *interface, const struct prefix *address, struct error *err);
 /* A route to the prefix through the interface. */
 int address_route(const char *interface, const struct prefix *to, bool add, struct error *err);
+/* The interface's number, 0 where there is none. */
+unsigned address_link_index(const char *interface);
+/* Addresses that this host can send from now, those of `interface` left out; 0 or -errno. */
+struct address_set {
+    char (*items)[INET6_ADDRSTRLEN];
+    size_t count;
+};
+int address_set_read(struct address_set *set, const char *interface);
+bool address_set_has(const struct address_set *set, const char *address);
+void address_set_clear(struct address_set *set);
 /* Link and address alone, for back ends that are the kernel's. `kind` "wireguard". */
 int address_link_add(const char *interface, const char *kind, struct error *err);
 int address_link_delete(const char *interface, struct error *err);

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
@@ -20,12 +19,19 @@
 #include <unistd.h>
 
 #include "protocol/log.h"
+#include "wg-setup/address.h"
 #include "wg-setup/uapi.h"
 
 /* Where wireguard-go and wg(8) expect the sockets. */
 #define SOCKET_FOLDER "/var/run/wireguard"
+#define PROGRAM       "wireguard-go"
+/* Exit statuses of its start, as a shell's. */
+#define NOT_FOUND 127
+#define NOT_RUN   126
 /* wireguard-go is up, or gone, within this, in ms. */
 #define PATIENCE_MS 5000
+/* The link of one that has ended is gone within this, in ms. */
+#define LINK_GONE_MS 500
 /* An answer with so many bytes holds far more peers than we allow. */
 #define ANSWER_MAX (8 * 1024 * 1024)
 
@@ -187,7 +193,23 @@ static int userspace_read(const char *name, struct device_about *about, device_p
     return rc < 0 ? fail(err, "userspace WireGuard's state can't be read", name) : 0;
 }
 
-/* Who runs the interface: the other end of its socket. */
+static bool is_ours(pid_t pid)
+{
+    char path[40], name[32] = "";
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    if (fgets(name, sizeof name, file) == NULL)
+        name[0] = '\0';
+    fclose(file);
+    return strncmp(name, PROGRAM, strlen(PROGRAM)) == 0;
+}
+
+/* Who runs the interface: who listens on its socket. One that put itself into the background is not found so: there it
+ * was its parent that called listen(), and somebody else may have that number now. */
 static pid_t owner(const char *name)
 {
     struct ucred peer;
@@ -197,7 +219,7 @@ static pid_t owner(const char *name)
 
     if (fd < 0)
         return -1;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && is_ours(peer.pid))
         pid = peer.pid;
     close(fd);
     return pid;
@@ -217,6 +239,7 @@ static void pause_ms(long ms)
     nanosleep(&wait, NULL);
 }
 
+/* In the foreground, so that it is the one that listens on its socket; but with a session of its own, to outlive us. */
 static _Noreturn void run_program(const char *name)
 {
     int null = open("/dev/null", O_RDWR);
@@ -226,45 +249,77 @@ static _Noreturn void run_program(const char *name)
     setsid();
     /* Its warning that the kernel's WireGuard is better goes to where nobody reads it: ours said so. */
     dup2(null, STDERR_FILENO);
-    setenv("WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD", "1", 1);
-    execlp("wireguard-go", "wireguard-go", name, (char *)NULL);
-    _exit(errno == ENOENT ? 127 : 126);
+    /* libnftables' socket is not close-on-exec. */
+    syscall(SYS_close_range, 3u, ~0u, 0u);
+    execlp(PROGRAM, PROGRAM, "-f", name, (char *)NULL);
+    _exit(errno == ENOENT ? NOT_FOUND : NOT_RUN);
+}
+
+/* Whether it answers. False with *status where it has ended. */
+static bool await_answer(const char *name, pid_t pid, int *status)
+{
+    for (int waited = 0; waited < PATIENCE_MS; waited += 5) {
+        int fd = dial(name);
+
+        if (fd >= 0) {
+            close(fd);
+            return true;
+        }
+        if (waitpid(pid, status, WNOHANG) == pid)
+            return false;
+        pause_ms(5);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, status, 0);
+    return false;
 }
 
 static int start(const char *name, struct error *err)
 {
     int status = 0;
-    pid_t pid = fork();
+    pid_t pid;
 
+    /* Those that ended before. */
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+    pid = fork();
     if (pid < 0)
         return fail(err, "cannot fork for wireguard-go", name);
     if (pid == 0)
         run_program(name);
-    /* It puts itself into the background when it is up. */
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+    if (await_answer(name, pid, &status))
+        return 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND) {
         error_set(err, "no-wireguard",
                   "this kernel has no WireGuard and wireguard-go is not in PATH; the module "
                   "'wireguard' or the package wireguard-go is needed");
         return -EOPNOTSUPP;
-    }
-    for (int waited = 0; waited < PATIENCE_MS; waited += 10) {
-        int fd = dial(name);
-
-        if (fd >= 0) {
-            close(fd);
-            return 0;
-        }
-        if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-            break;
-        pause_ms(10);
     }
     error_set(err, "userspace",
               "wireguard-go did not bring up interface %s (status %d); /dev/net/tun and "
               "CAP_NET_ADMIN are needed",
               name, status);
     return -EIO;
+}
+
+/* The kernel takes a link away a little after the process that ran it. Whether it is gone. */
+static bool await_link_gone(const char *name, int ms)
+{
+    for (int waited = 0; address_link_index(name) != 0; waited += 5) {
+        if (waited >= ms)
+            return false;
+        pause_ms(5);
+    }
+    return true;
+}
+
+static bool is_taken(const char *name)
+{
+    char kind[32];
+
+    if (address_link_kind(name, kind) < 0)
+        return false;
+    return strcmp(kind, "tun") != 0 || !await_link_gone(name, LINK_GONE_MS);
 }
 
 static int userspace_create(const char *name, struct error *err)
@@ -276,7 +331,7 @@ static int userspace_create(const char *name, struct error *err)
         close(fd);
         return 1;
     }
-    if (if_nametoindex(name) != 0) {
+    if (is_taken(name)) {
         error_set(err, "interface-taken",
                   "the interface name %s is taken by something that is not ours; another "
                   "interface.name is right",
@@ -290,6 +345,18 @@ static int userspace_create(const char *name, struct error *err)
     return start(name, err);
 }
 
+/* Until it has ended: on its way out it would still remove the socket of the next one. */
+static void await_end(pid_t pid)
+{
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+
+    if (end.fd < 0)
+        return;
+    if (poll(&end, 1, 1500) == 0 && kill(pid, SIGKILL) == 0)
+        poll(&end, 1, PATIENCE_MS);
+    close(end.fd);
+}
+
 static int userspace_destroy(const char *name, struct error *err)
 {
     struct sockaddr_un address;
@@ -297,13 +364,13 @@ static int userspace_destroy(const char *name, struct error *err)
 
     if (pid > 0 && kill(pid, SIGTERM) < 0 && errno != ESRCH)
         return fail(err, "cannot end the userspace WireGuard", name);
-    for (int waited = 0; if_nametoindex(name) != 0 && waited < 1500; waited += 5)
-        pause_ms(5);
-    if (if_nametoindex(name) != 0 && pid > 0)
-        kill(pid, SIGKILL);
+    if (pid > 0)
+        await_end(pid);
+    /* One whose process is not known ends when its socket goes. */
     socket_path(name, &address);
     unlink(address.sun_path);
     rmdir(SOCKET_FOLDER);
+    await_link_gone(name, LINK_GONE_MS);
     return 0;
 }
 
