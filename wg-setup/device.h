@@ -11,6 +11,7 @@
 
 #include "protocol/endpoint.h"
 #include "protocol/error.h"
+#include "protocol/interface.h"
 #include "wg-setup/key.h"
 
 struct device_peer {
@@ -27,9 +28,13 @@ struct device_peer {
 /* What one peer looks like. */
 struct device_status {
     uint8_t public_key[KEY_BYTES];
+    uint8_t preshared_key[KEY_BYTES]; /* zeros: none */
+    struct prefix allowed[PEER_ALLOWED_MAX];
+    size_t allowed_count; /* more than PEER_ALLOWED_MAX: the rest is not here */
+    uint16_t keepalive;
     int64_t latest_handshake; /* seconds since 1970, 0 never */
     int64_t rx_bytes, tx_bytes;
-    struct endpoint endpoint;
+    struct endpoint endpoint; /* address "": none */
 };
 
 struct device_about {
@@ -41,19 +46,20 @@ typedef void device_peer_seen(void *data, const struct device_status *status);
 
 struct device_ops {
     const char *name; /* "kernel" or "userspace" */
-    /* Makes the interface. 0; 1 where a WireGuard interface of this back end has the name already, untouched;
-     * -EEXIST where the name is taken by another kind; -EOPNOTSUPP where the back end is missing here; -errno. */
+    /* Makes the interface. 0; 1 where a WireGuard interface of this back end has the name already,
+     * untouched; -EEXIST where the name is taken by another kind; -EOPNOTSUPP where the back end is
+     * missing here; -errno. */
     int (*create)(const char *name, struct error *err);
     /* Sets private key and port (0: leaves the port). */
-    int (*set)(const char *name, const uint8_t secret[KEY_BYTES], uint16_t port,
-               struct error *err);
+    int (*set)(const char *name, const uint8_t secret[KEY_BYTES], uint16_t port, struct error *err);
     int (*set_peer)(const char *name, const struct device_peer *peer, struct error *err);
     /* Tells about the interface, and `seen` about each peer. Either may be NULL. */
     int (*read)(const char *name, struct device_about *about, device_peer_seen *seen, void *data,
                 struct error *err);
-    /* A descriptor that polls readable when what runs the interface has ended, for the caller to close; -1 where
-     * that can't happen. */
+    /* A descriptor that polls readable when what runs the interface has ended, for the caller to
+     * close; -1 where that can't happen. */
     int (*watch)(const char *name);
+    /* When it returns nothing runs the interface any more. No interface is no error. */
     int (*destroy)(const char *name, struct error *err);
 };
 

@@ -19,7 +19,7 @@
 #define ALLOWED_A_MESSAGE 64
 #define MESSAGE_BYTES     16384
 /* The kernel fills at most so much of a buffer in a dump. */
-#define ANSWER_BYTES      32768
+#define ANSWER_BYTES 32768
 
 static int fail(struct error *err, int rc, const char *what, const char *name)
 {
@@ -231,6 +231,39 @@ static void read_endpoint(const struct nlattr *attribute, struct endpoint *endpo
     endpoint_from_sockaddr(endpoint, (struct sockaddr *)&address);
 }
 
+/* One allowed IP of a peer, its three attributes in any order. */
+static int on_allowed_attribute(const struct nlattr *attribute, void *data)
+{
+    struct prefix *prefix = data;
+    size_t size = mnl_attr_get_payload_len(attribute);
+
+    switch (mnl_attr_get_type(attribute)) {
+    case WGALLOWEDIP_A_FAMILY:
+        prefix->family = mnl_attr_get_u16(attribute);
+        break;
+    case WGALLOWEDIP_A_IPADDR:
+        if (size <= sizeof prefix->address)
+            memcpy(prefix->address, mnl_attr_get_payload(attribute), size);
+        break;
+    case WGALLOWEDIP_A_CIDR_MASK:
+        prefix->length = mnl_attr_get_u8(attribute);
+        break;
+    default:
+        break;
+    }
+    return MNL_CB_OK;
+}
+
+static int on_allowed(const struct nlattr *attribute, void *data)
+{
+    struct device_status *peer = data;
+    size_t i = peer->allowed_count++;
+
+    if (i < PEER_ALLOWED_MAX)
+        mnl_attr_parse_nested(attribute, on_allowed_attribute, &peer->allowed[i]);
+    return MNL_CB_OK;
+}
+
 static int on_peer_attribute(const struct nlattr *attribute, void *data)
 {
     struct device_status *peer = data;
@@ -241,6 +274,16 @@ static int on_peer_attribute(const struct nlattr *attribute, void *data)
     case WGPEER_A_PUBLIC_KEY:
         if (size == KEY_BYTES)
             memcpy(peer->public_key, payload, KEY_BYTES);
+        break;
+    case WGPEER_A_PRESHARED_KEY:
+        if (size == KEY_BYTES)
+            memcpy(peer->preshared_key, payload, KEY_BYTES);
+        break;
+    case WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL:
+        peer->keepalive = mnl_attr_get_u16(attribute);
+        break;
+    case WGPEER_A_ALLOWEDIPS:
+        mnl_attr_parse_nested(attribute, on_allowed, peer);
         break;
     case WGPEER_A_ENDPOINT:
         read_endpoint(attribute, &peer->endpoint);
@@ -271,15 +314,17 @@ static void peer_done(struct reading *reading)
 static int on_peer(const struct nlattr *attribute, void *data)
 {
     struct reading *reading = data;
-    struct device_status peer = {.latest_handshake = 0};
+    struct device_status before = reading->peer;
 
-    mnl_attr_parse_nested(attribute, on_peer_attribute, &peer);
-    /* The rest of a peer comes with its key and allowed IPs alone. */
-    if (reading->in_peer && memcmp(reading->peer.public_key, peer.public_key, KEY_BYTES) == 0)
+    /* The rest of a peer comes with its key and further allowed IPs alone. */
+    mnl_attr_parse_nested(attribute, on_peer_attribute, &reading->peer);
+    if (reading->in_peer && memcmp(reading->peer.public_key, before.public_key, KEY_BYTES) == 0)
         return MNL_CB_OK;
+    reading->peer = before;
     peer_done(reading);
-    reading->peer = peer;
+    memset(&reading->peer, 0, sizeof reading->peer);
     reading->in_peer = true;
+    mnl_attr_parse_nested(attribute, on_peer_attribute, &reading->peer);
     return MNL_CB_OK;
 }
 
@@ -335,13 +380,20 @@ static int kernel_create(const char *name, struct error *err)
 
     if (rc == 0 && strcmp(kind, "wireguard") == 0)
         return 1;
-    if (rc == 0 && strcmp(kind, "tun") == 0)
-        return -EOPNOTSUPP; /* perhaps a userspace WireGuard's: it will tell */
-    if (rc == 0) {
+    if (rc == 0 && strcmp(kind, "tun") == 0) {
+        /* Perhaps a userspace WireGuard's: it will tell. */
         error_set(err, "interface-taken",
-                  "the interface name %s is taken by a link of kind '%s'; it is left alone: another "
-                  "interface.name is right",
-                  name, kind[0] ? kind : "device");
+                  "the interface name %s is taken by a link of kind 'tun', which backend 'kernel' "
+                  "can't use; another interface.name or backend 'auto' is right",
+                  name);
+        return -EOPNOTSUPP;
+    }
+    if (rc == 0) {
+        error_set(
+            err, "interface-taken",
+            "the interface name %s is taken by a link of kind '%s'; it is left alone: another "
+            "interface.name is right",
+            name, kind[0] ? kind : "device");
         return -EEXIST;
     }
     rc = address_link_add(name, "wireguard", err);

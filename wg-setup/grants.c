@@ -100,7 +100,8 @@ static bool can_be_overlay(const struct prefix *address)
     struct prefix network;
     bool ipv6 = address->family == AF_INET6;
 
-    if (prefix_parse(&network, ipv6 ? "fd50:4755:4152:4400::/64" : "100.64.0.0/10", false, NULL) < 0)
+    if (prefix_parse(&network, ipv6 ? "fd50:4755:4152:4400::/64" : "100.64.0.0/10", false, NULL) <
+        0)
         return false;
     return prefix_contains(&network, address) && address->length == (ipv6 ? 128 : 32);
 }
@@ -133,8 +134,7 @@ static const struct grant *grant_find(const struct grants *grants, const char *p
     return NULL;
 }
 
-int grants_check(const struct grants *grants, const struct message_peer_set *m,
-                 struct error *err)
+int grants_check(const struct grants *grants, const struct message_peer_set *m, struct error *err)
 {
     const struct grant *grant = grant_find(grants, m->peer);
     uint8_t key[ID_KEY_BYTES];
@@ -163,4 +163,22 @@ int grants_check(const struct grants *grants, const struct message_peer_set *m,
         }
     }
     return 0;
+}
+
+static bool allows_all(const struct grant *grant, const struct prefix *allowed, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!grant_allows(grant, &allowed[i]))
+            return false;
+    return true;
+}
+
+bool grants_cover(const void *data, const struct prefix *allowed, size_t count)
+{
+    const struct grants *grants = data;
+
+    for (size_t i = 0; i < grants->count; i++)
+        if (allows_all(&grants->items[i], allowed, count))
+            return true;
+    return false;
 }

@@ -16,12 +16,13 @@ void grants_destroy(struct grants *grants);
 /* Lives as long as `grants`. */
 const char *grants_state_dir(const struct grants *grants);
 
-/* Takes from what was told the one thing that the configuration may leave open: addresses that can be an id's
- * overlay addresses. 0, or -EPERM with `err` filled. */
+/* Takes from what was told the one thing that the configuration may leave open: addresses that can
+ * be an id's overlay addresses. 0, or -EPERM with `err` filled. */
 int grants_complete_interface(const struct grants *grants, struct interface *interface,
                               const struct interface *told, struct error *err);
+/* Whether one of the peers may have all of these. `grants` is a struct grants. */
+bool grants_cover(const void *grants, const struct prefix *allowed, size_t count);
 /* Whether the peer is in the configuration under that id, and asks for nothing wider. 0 or -EPERM. */
-int grants_check(const struct grants *grants, const struct message_peer_set *m,
-                 struct error *err);
+int grants_check(const struct grants *grants, const struct message_peer_set *m, struct error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * punchguard-wg-setup: makes and keeps the WireGuard interface. The only process with CAP_NET_ADMIN; it treats what it
- * is told as hostile where a configuration says what is granted.
+ * punchguard-wg-setup: makes and keeps the WireGuard interface. The only process with
+ * CAP_NET_ADMIN; it treats what it is told as hostile where a configuration says what is granted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include "protocol/file.h"
 #include "protocol/helper.h"
 #include "protocol/log.h"
+#include "wg-setup/clock.h"
 #include "wg-setup/grants.h"
 #include "wg-setup/limits.h"
 #include "wg-setup/tunnel.h"
@@ -25,7 +26,8 @@
 static const char usage[] =
     "usage: punchguard-wg-setup [-c conf.json]\n"
     "       punchguard-wg-setup [--interface NAME] [--address PREFIX]... [--mtu N]\n"
-    "                           [--listen-port N] [--backend auto|kernel|userspace] [--state-dir DIR]\n"
+    "                           [--listen-port N] [--backend auto|kernel|userspace] [--state-dir "
+    "DIR]\n"
     "Makes a WireGuard interface and keeps its peers on the ports that ICE punched. Speaks\n"
     "punchguard-protocol(7), role wg, on standard input and output.\n"
     "\n"
@@ -92,7 +94,8 @@ static void fatal(struct program *program, const struct error *err)
     program->failed = true;
 }
 
-static void on_status(void *data, const char *peer, const struct device_status *status)
+static void on_status(void *data, const char *peer, const struct device_status *status,
+                      const struct endpoint *base)
 {
     struct message m;
 
@@ -102,25 +105,27 @@ static void on_status(void *data, const char *peer, const struct device_status *
     m.peer_status.rx_bytes = status->rx_bytes;
     m.peer_status.tx_bytes = status->tx_bytes;
     m.peer_status.endpoint = status->endpoint;
+    m.peer_status.base = *base;
     helper_send(((struct program *)data)->helper, &m);
 }
 
 /* Configuring */
 
+/* Watches first, so that nothing is missed between making it and watching it. */
 static void open_tunnel(struct program *program)
 {
     struct error err;
 
-    program->tunnel = tunnel_open(&program->interface, &program->key, &err);
+    program->watch = watch_new(program->interface.name, &err);
+    if (program->watch != NULL)
+        program->tunnel = tunnel_open(&program->interface, &program->key, clock_ms(), &err);
     if (program->tunnel == NULL) {
         fatal(program, &err);
         return;
     }
-    program->watch = watch_new(program->interface.name, &err);
-    if (program->watch == NULL)
-        fatal(program, &err);
-    else
-        say_ready(program);
+    if (program->grants != NULL)
+        tunnel_adopted_check(program->tunnel, grants_cover, program->grants);
+    say_ready(program);
 }
 
 static int read_configure(struct program *program, const char *text, struct error *err)
@@ -150,7 +155,8 @@ static void configure(struct program *program, const struct message_wg_configure
     struct error err;
 
     if (program->tunnel != NULL) {
-        error_set(&err, "configured", "configure came before, or options; a new process takes others");
+        error_set(&err, "configured",
+                  "configure came before, or options; a new process takes others");
         helper_error(program->helper, MESSAGE_ABSENT, false, &err);
         return;
     }
@@ -248,38 +254,70 @@ static void on_ruleset(struct program *program)
         log_error("our nftables table can't be put back: %s", err.message);
 }
 
+/* What must not wait for things to settle: packets leave with an address that is gone, or there is
+ * no interface. */
+static void on_links(struct program *program)
+{
+    struct error err;
+    int rc = tunnel_link_check(program->tunnel, &err);
+
+    if (rc < 0)
+        fatal(program, &err);
+    else if (rc > 0)
+        log_warn("somebody removed interface %s: it is back", program->interface.name);
+    else if (tunnel_addresses_check(program->tunnel, &err) < 0)
+        log_error("%s", err.message);
+}
+
 static void on_network(struct program *program)
 {
     struct message m;
 
     if (!watch_network_changed(program->watch))
         return;
+    tunnel_settled(program->tunnel);
     message_init(&m, MESSAGE_network_changed);
     helper_send(program->helper, &m);
+}
+
+/* How long poll may wait, in ms; -1 for ever. */
+static int patience(const struct program *program)
+{
+    int network = watch_timeout(program->watch);
+    int tunnel = tunnel_timeout(program->tunnel, clock_ms());
+
+    return network < 0 || (tunnel >= 0 && tunnel < network) ? tunnel : network;
+}
+
+static void on_turn(struct program *program, const struct pollfd *network,
+                    const struct pollfd *ruleset, const struct pollfd *backend)
+{
+    if (backend->revents != 0)
+        on_backend_ended(program);
+    if (network->revents != 0 && watch_network_read(program->watch))
+        on_links(program);
+    if (ruleset->revents != 0)
+        on_ruleset(program);
+    on_network(program);
+    tunnel_tick(program->tunnel, clock_ms());
 }
 
 static void turn(struct program *program)
 {
     struct helper *helper = program->helper;
-    struct watch *watch = program->watch;
+    bool ready = program->tunnel != NULL;
     struct pollfd fds[] = {
         {.fd = helper_congested(helper) ? -1 : helper_fd_in(helper), .events = POLLIN},
         {.fd = helper_wants_write(helper) ? helper_fd_out(helper) : -1, .events = POLLOUT},
-        {.fd = watch ? watch_network_fd(watch) : -1, .events = POLLIN},
-        {.fd = watch ? watch_ruleset_fd(watch) : -1, .events = POLLIN},
-        {.fd = program->tunnel ? tunnel_watch(program->tunnel) : -1, .events = POLLIN},
+        {.fd = ready ? watch_network_fd(program->watch) : -1, .events = POLLIN},
+        {.fd = ready ? watch_ruleset_fd(program->watch) : -1, .events = POLLIN},
+        {.fd = ready ? tunnel_watch(program->tunnel) : -1, .events = POLLIN},
     };
 
-    if (poll(fds, sizeof fds / sizeof fds[0], watch ? watch_timeout(watch) : -1) < 0)
+    if (poll(fds, sizeof fds / sizeof fds[0], ready ? patience(program) : -1) < 0)
         return;
-    if (fds[4].revents != 0)
-        on_backend_ended(program);
-    if (fds[3].revents != 0)
-        on_ruleset(program);
-    if (fds[2].revents != 0)
-        watch_network_read(watch);
-    if (watch != NULL)
-        on_network(program);
+    if (ready)
+        on_turn(program, &fds[2], &fds[3], &fds[4]);
     if (fds[1].revents != 0)
         helper_flush(helper);
     if (fds[0].revents != 0)
@@ -321,8 +359,7 @@ static int read_number(const char *text, long min, long max, int *out, struct er
     return 0;
 }
 
-static int read_option(struct program *program, int option, const char **config,
-                       struct error *err)
+static int read_option(struct program *program, int option, const char **config, struct error *err)
 {
     struct interface *interface = &program->interface;
 
@@ -363,7 +400,8 @@ static int read_options(struct program *program, int argc, char **argv, const ch
         return -EINVAL;
     }
     if (*config != NULL && program->by_options) {
-        error_set(err, "bad-option", "-c says all of the interface; other options do not go with it");
+        error_set(err, "bad-option",
+                  "-c says all of the interface; other options do not go with it");
         return -EINVAL;
     }
     return 0;
@@ -389,8 +427,7 @@ static int run(struct program *program)
 {
     while (!terminated && !program->failed && helper_end(program->helper) == HELPER_OPEN)
         turn(program);
-    if (program->tunnel != NULL &&
-        (terminated || helper_end(program->helper) == HELPER_SHUTDOWN))
+    if (program->tunnel != NULL && (terminated || helper_end(program->helper) == HELPER_SHUTDOWN))
         tunnel_undo(program->tunnel);
     helper_drain(program->helper, 500);
     return program->failed ? 1 : 0;

@@ -2,146 +2,123 @@
 #include "wg-setup/redirect.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "protocol/interface.h"
+#include "protocol/log.h"
 
 struct redirect {
-    struct nft_ctx *nft;
-    char interface[16];
+    struct nft_ctx *nft; /* NULL where the kernel has no such netlink */
+    char interface[INTERFACE_NAME_SIZE];
 };
+
+/* libnftables ends the process where it can't open its socket. */
+static bool has_netfilter(void)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
 
 struct redirect *redirect_new(const char *interface)
 {
     struct redirect *redirect = calloc(1, sizeof *redirect);
+    struct interface check;
 
-    if (redirect == NULL)
-        return NULL;
-    snprintf(redirect->interface, sizeof redirect->interface, "%s", interface);
+    if (redirect == NULL || interface_set_name(&check, interface, NULL) < 0)
+        goto fail;
+    memcpy(redirect->interface, check.name, sizeof redirect->interface);
+    if (!has_netfilter())
+        return redirect;
     redirect->nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (redirect->nft == NULL) {
-        free(redirect);
-        return NULL;
-    }
+    if (redirect->nft == NULL)
+        goto fail;
     nft_ctx_buffer_output(redirect->nft);
     nft_ctx_buffer_error(redirect->nft);
     return redirect;
+fail:
+    free(redirect);
+    return NULL;
 }
 
 void redirect_destroy(struct redirect *redirect)
 {
     if (redirect == NULL)
         return;
-    nft_ctx_free(redirect->nft);
+    if (redirect->nft != NULL)
+        nft_ctx_free(redirect->nft);
     free(redirect);
 }
 
-/* A map from the remote's address and port to a value of the base. */
-static void write_map(FILE *out, const struct redirect_rules *rules, const char *name, int family,
-                      bool address)
+static int fail(const struct redirect *redirect, const char *said, struct error *err)
 {
-    const char *key = family == AF_INET ? "ipv4_addr" : "ipv6_addr", *comma = "elements = { ";
-
-    fprintf(out, " map %s { type %s . inet_service : %s; ", name, key,
-            address ? key : "inet_service");
-    for (size_t i = 0; i < rules->pair_count; i++) {
-        const struct redirect_pair *pair = &rules->pairs[i];
-
-        if (endpoint_family(&pair->remote) != family)
-            continue;
-        fprintf(out, "%s%s . %u : ", comma, pair->remote.address, (unsigned)pair->remote.port);
-        if (address)
-            fputs(pair->base.address, out);
-        else
-            fprintf(out, "%u", (unsigned)pair->base.port);
-        comma = ", ";
-    }
-    fputs(*comma == ',' ? " }; }\n" : "}\n", out);
-}
-
-static void write_ports(FILE *out, const struct redirect_rules *rules)
-{
-    fputs(" set ice { type inet_service; ", out);
-    for (size_t i = 0; i < rules->port_count; i++)
-        fprintf(out, "%s%u", i ? ", " : "elements = { ", (unsigned)rules->ports[i]);
-    fputs(rules->port_count ? " }; }\n" : "}\n", out);
-}
-
-/* WireGuard's four message types, little-endian with three zero bytes behind: no STUN message begins so, for its
- * length and magic cookie stand elsewhere (RFC 8489 section 5), nor does a probe. */
-#define IS_WIREGUARD                                                                               \
-    "udp dport @ice @th,64,32 { 0x01000000, 0x02000000, 0x03000000, 0x04000000 }"
-
-static void write_chains(FILE *out, const struct redirect_rules *rules)
-{
-    unsigned port = rules->listen_port;
-
-    fprintf(out,
-            " chain ingress { type filter hook prerouting priority %d; policy accept;\n"
-            "  iifname != \"%s\" fib daddr type local meta nfproto ipv4 " IS_WIREGUARD
-            " update @learned { ip saddr . udp sport : udp dport }\n"
-            "  iifname != \"%s\" fib daddr type local " IS_WIREGUARD " udp dport set %u\n"
-            " }\n",
-            REDIRECT_INGRESS_PRIORITY, rules->interface, rules->interface, port);
-    fprintf(out,
-            " chain egress { type route hook output priority %d; policy accept;\n"
-            "  udp sport %u ip saddr set ip daddr . udp dport map @source\n"
-            "  udp sport %u ip6 saddr set ip6 daddr . udp dport map @source6\n"
-            "  udp sport %u udp sport set ip daddr . udp dport map @egress\n"
-            "  udp sport %u udp sport set ip6 daddr . udp dport map @egress6\n"
-            "  udp sport %u udp sport set ip daddr . udp dport map @learned\n"
-            " }\n",
-            REDIRECT_EGRESS_PRIORITY, port, port, port, port, port);
-}
-
-void redirect_write(FILE *out, const struct redirect_rules *rules)
-{
-    /* Added so that it can be deleted whether or not it is there; all in one transaction. */
-    fprintf(out, "add table inet punchguard_%s\ndelete table inet punchguard_%s\n",
-            rules->interface, rules->interface);
-    fprintf(out, "table inet punchguard_%s {\n", rules->interface);
-    write_ports(out, rules);
-    fprintf(out,
-            " map learned { type ipv4_addr . inet_service : inet_service; flags dynamic,timeout; "
-            "timeout %ds; size %d; }\n",
-            REDIRECT_LEARNED_S, REDIRECT_LEARNED_MAX);
-    write_map(out, rules, "source", AF_INET, true);
-    write_map(out, rules, "egress", AF_INET, false);
-    write_map(out, rules, "source6", AF_INET6, true);
-    write_map(out, rules, "egress6", AF_INET6, false);
-    write_chains(out, rules);
-    fputs("}\n", out);
-}
-
-static int run(struct redirect *redirect, const char *text, struct error *err)
-{
-    const char *said;
     char first[300];
 
-    if (nft_run_cmd_from_buffer(redirect->nft, text) == 0) {
-        nft_ctx_get_output_buffer(redirect->nft);
-        return 0;
-    }
-    said = nft_ctx_get_error_buffer(redirect->nft);
-    snprintf(first, sizeof first, "%s", said ? said : "no reason given");
+    snprintf(first, sizeof first, "%s", said && *said ? said : "no reason given");
     first[strcspn(first, "\n")] = '\0';
-    error_set(err, "nftables", "table inet punchguard_%s: %s", redirect->interface, first);
+    error_set(err, "nftables",
+              "table inet punchguard_%s: %s. A direct path needs nftables in the kernel (modules "
+              "nf_tables and nft_fib_inet) and CAP_NET_ADMIN; without them a path can only be "
+              "forwarded",
+              redirect->interface, first);
     return -EIO;
 }
 
-int redirect_apply(struct redirect *redirect, const struct redirect_rules *rules,
-                   struct error *err)
+/* The output, valid until the next call; NULL with `err` filled. */
+static const char *run(struct redirect *redirect, const char *text, struct error *err)
+{
+    if (redirect->nft == NULL) {
+        fail(redirect, "this kernel has no netfilter netlink", err);
+        return NULL;
+    }
+    if (nft_run_cmd_from_buffer(redirect->nft, text) == 0)
+        return nft_ctx_get_output_buffer(redirect->nft);
+    fail(redirect, nft_ctx_get_error_buffer(redirect->nft), err);
+    return NULL;
+}
+
+/* The same with the table deleted first, whether or not it is there. */
+static int apply_anew(struct redirect *redirect, const char *text, struct error *err)
+{
+    char *whole = NULL;
+    size_t length;
+    FILE *out = open_memstream(&whole, &length);
+    int rc;
+
+    if (out == NULL)
+        return -ENOMEM;
+    fprintf(out, "add table inet punchguard_%s\ndelete table inet punchguard_%s\n%s",
+            redirect->interface, redirect->interface, text);
+    fclose(out);
+    rc = run(redirect, whole, err) ? 0 : -EIO;
+    free(whole);
+    if (rc == 0)
+        log_warn("the nftables table punchguard_%s was not as we make it: it was made anew",
+                 redirect->interface);
+    return rc;
+}
+
+int redirect_apply(struct redirect *redirect, const struct redirect_rules *rules, struct error *err)
 {
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
-    int rc;
+    int rc = 0;
 
     if (out == NULL)
         return -ENOMEM;
     redirect_write(out, rules);
     fclose(out);
-    rc = run(redirect, text, err);
+    /* Sets and chains of our names but other types stand in the way. */
+    if (run(redirect, text, NULL) == NULL)
+        rc = apply_anew(redirect, text, err);
     free(text);
     return rc;
 }
@@ -150,16 +127,62 @@ int redirect_remove(struct redirect *redirect, struct error *err)
 {
     char text[128];
 
-    snprintf(text, sizeof text,
-             "add table inet punchguard_%s\ndelete table inet punchguard_%s\n",
+    snprintf(text, sizeof text, "add table inet punchguard_%s\ndelete table inet punchguard_%s\n",
              redirect->interface, redirect->interface);
+    return run(redirect, text, err) ? 0 : -EIO;
+}
+
+static const char *list(struct redirect *redirect, struct error *err)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "list table inet punchguard_%s\n", redirect->interface);
     return run(redirect, text, err);
 }
 
 bool redirect_stands(struct redirect *redirect)
 {
-    char text[64];
+    return list(redirect, NULL) != NULL;
+}
 
-    snprintf(text, sizeof text, "list table inet punchguard_%s\n", redirect->interface);
-    return run(redirect, text, NULL) == 0;
+int redirect_read(struct redirect *redirect, struct redirect_standing *standing, struct error *err)
+{
+    const char *json;
+
+    memset(standing, 0, sizeof *standing);
+    if (redirect->nft != NULL)
+        nft_ctx_output_set_flags(redirect->nft, NFT_CTX_OUTPUT_JSON);
+    json = list(redirect, err);
+    if (redirect->nft != NULL)
+        nft_ctx_output_set_flags(redirect->nft, 0);
+    if (json == NULL)
+        return redirect->nft != NULL ? -ENOENT : -EIO;
+    return redirect_parse(json, strlen(json), standing, err);
+}
+
+/* One element a transaction: each may have expired meanwhile, which would undo the rest. */
+static void forget_one(struct redirect *redirect, const struct endpoint *remote)
+{
+    char text[160];
+
+    snprintf(text, sizeof text, "delete element inet punchguard_%s learned { %s . %u }\n",
+             redirect->interface, remote->address, (unsigned)remote->port);
+    run(redirect, text, NULL);
+}
+
+void redirect_forget(struct redirect *redirect, const struct endpoint *remote, uint16_t port)
+{
+    struct redirect_standing standing;
+
+    if (remote != NULL) {
+        if (endpoint_family(remote) == AF_INET)
+            forget_one(redirect, remote);
+        return;
+    }
+    if (redirect_read(redirect, &standing, NULL) < 0)
+        return;
+    for (size_t i = 0; i < standing.learned_count; i++)
+        if (standing.learned[i].base.port == port)
+            forget_one(redirect, &standing.learned[i].remote);
+    redirect_standing_clear(&standing);
 }

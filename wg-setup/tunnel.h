@@ -11,14 +11,16 @@
 #include "wg-setup/key.h"
 
 #define TUNNEL_PEERS_MAX 1024
-/* ICE ports and pairs of one peer: the path's, the next one's, and one that is about to be closed. */
-#define TUNNEL_PORTS_MAX 4
+/* So long after its start a broker has to set the peers that stood before it; then the others go,
+ * in ms. */
+#define TUNNEL_ADOPTION_MS 60000
 
 struct tunnel;
 
-/* Makes the interface or adopts one that has our key. The caller keeps `key`. NULL with `err` filled, and nothing
- * changed on the host. */
-struct tunnel *tunnel_open(const struct interface *interface, const struct key *key,
+/* Makes the interface or adopts one that has our key, with its peers and its nftables table as they
+ * are. The caller keeps `key`. `now_ms` is any monotonic clock's. NULL with `err` filled, and
+ * nothing changed on the host. */
+struct tunnel *tunnel_open(const struct interface *interface, const struct key *key, int64_t now_ms,
                            struct error *err);
 /* Frees memory alone: everything stays standing. */
 void tunnel_destroy(struct tunnel *tunnel);
@@ -28,7 +30,18 @@ void tunnel_undo(struct tunnel *tunnel);
 const char *tunnel_backend(const struct tunnel *tunnel);
 uint16_t tunnel_listen_port(const struct tunnel *tunnel);
 
-/* The requests of punchguard-protocol(7). Each: 0, or -errno with `err` filled and everything else as it was. */
+/* Drops the adopted peers for whose allowed IPs `granted` says no. */
+void tunnel_adopted_check(struct tunnel *tunnel,
+                          bool (*granted)(const void *data, const struct prefix *allowed,
+                                          size_t count),
+                          const void *data);
+/* In how many ms tunnel_tick() wants to be called, -1 for not at all. */
+int tunnel_timeout(const struct tunnel *tunnel, int64_t now_ms);
+/* Drops what was adopted and that no broker has asked for in time. */
+void tunnel_tick(struct tunnel *tunnel, int64_t now_ms);
+
+/* The requests of punchguard-protocol(7). Each: 0, or -errno with `err` filled and everything else
+ * as it was. */
 int tunnel_peer_set(struct tunnel *tunnel, const struct message_peer_set *m, struct error *err);
 int tunnel_peer_remove(struct tunnel *tunnel, const char *peer, struct error *err);
 int tunnel_port_open(struct tunnel *tunnel, const char *peer, const struct endpoint *base,
@@ -36,17 +49,26 @@ int tunnel_port_open(struct tunnel *tunnel, const char *peer, const struct endpo
 int tunnel_port_close(struct tunnel *tunnel, const char *peer, const struct endpoint *base,
                       struct error *err);
 int tunnel_path_set(struct tunnel *tunnel, const struct message_path_set *m, struct error *err);
-/* Calls `seen` for each peer that was set. */
-int tunnel_status(struct tunnel *tunnel,
-                  void (*seen)(void *data, const char *peer, const struct device_status *status),
-                  void *data, struct error *err);
+/* Calls `seen` for each peer that was set, with the base that its endpoint goes by (address "":
+ * none). */
+typedef void tunnel_seen(void *data, const char *peer, const struct device_status *status,
+                         const struct endpoint *base);
+int tunnel_status(struct tunnel *tunnel, tunnel_seen *seen, void *data, struct error *err);
 
 /* A descriptor that polls readable when the userspace WireGuard has ended, or -1. Changes with
  * tunnel_restore(). */
 int tunnel_watch(const struct tunnel *tunnel);
 /* The userspace WireGuard ended: starts it again and sets everything again. */
 int tunnel_restore(struct tunnel *tunnel, struct error *err);
-/* Somebody removed nftables tables: puts ours back if it is among them. 1 where it was, 0, or -errno. */
+/* Links of the host changed: makes the interface again if it is gone. 1 where it was, 0, or -errno. */
+int tunnel_link_check(struct tunnel *tunnel, struct error *err);
+/* Addresses of the host changed: pairs whose base is not this host's any more leave from whatever
+ * address routing chooses, until it is back. 1 where that changed a pair, 0, or -errno. */
+int tunnel_addresses_check(struct tunnel *tunnel, struct error *err);
+/* The host's network has settled: peers whose base came or went hear from us. */
+void tunnel_settled(struct tunnel *tunnel);
+/* Somebody removed nftables tables: puts ours back if it is among them. 1 where it was, 0, or
+ * -errno. */
 int tunnel_redirect_check(struct tunnel *tunnel, struct error *err);
 
 #endif

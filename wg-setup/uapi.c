@@ -83,6 +83,15 @@ static int read_device(const char *key, const char *value, struct device_about *
     return 0;
 }
 
+static int read_allowed(const char *value, struct device_status *peer)
+{
+    size_t i = peer->allowed_count++;
+
+    return i < PEER_ALLOWED_MAX && prefix_parse(&peer->allowed[i], value, false, NULL) < 0
+               ? -EBADMSG
+               : 0;
+}
+
 static int read_peer(const char *key, const char *value, struct device_status *peer)
 {
     char host[256];
@@ -91,6 +100,12 @@ static int read_peer(const char *key, const char *value, struct device_status *p
     if (strcmp(key, "endpoint") == 0) {
         if (endpoint_split(value, 0, host, &port, NULL) == 0)
             endpoint_set(&peer->endpoint, host, port);
+    } else if (strcmp(key, "allowed_ip") == 0) {
+        return read_allowed(value, peer);
+    } else if (strcmp(key, "preshared_key") == 0) {
+        return read_key(value, peer->preshared_key);
+    } else if (strcmp(key, "persistent_keepalive_interval") == 0) {
+        peer->keepalive = (uint16_t)strtoul(value, NULL, 10);
     } else if (strcmp(key, "last_handshake_time_sec") == 0) {
         peer->latest_handshake = strtoll(value, NULL, 10);
     } else if (strcmp(key, "rx_bytes") == 0) {

@@ -16,25 +16,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "protocol/log.h"
+#include "wg-setup/clock.h"
 
 #define SNAPSHOT_BYTES 32
 
 struct watch {
     char interface[IFNAMSIZ];
     int network, ruleset;
-    int64_t settle_at; /* 0: nothing happened */
+    int64_t first_at, settle_at; /* of what has not been looked at yet; 0: nothing happened */
     uint8_t snapshot[SNAPSHOT_BYTES];
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int listen_to(int protocol, unsigned groups, struct error *err)
 {
@@ -92,23 +86,46 @@ static void add_addresses(const struct watch *watch, uint8_t sum[SNAPSHOT_BYTES]
     freeifaddrs(list);
 }
 
-/* proc(5): Iface, Destination, Gateway, Flags, RefCnt, Use, Metric, Mask, … in hex. */
+static void add_default_route(const struct watch *watch, uint8_t sum[SNAPSHOT_BYTES],
+                              const char *interface, const char *gateway, unsigned long metric)
+{
+    char text[128];
+    int length = snprintf(text, sizeof text, "%s %s %lu", interface, gateway, metric);
+
+    if (strcmp(interface, watch->interface) != 0 && strcmp(interface, "lo") != 0)
+        add_hash(sum, text, (size_t)length);
+}
+
+/* proc(5): Iface, Destination, Gateway, Flags, RefCnt, Use, Metric, Mask, … in hex, the metric
+ * alone decimal. */
 static void add_default_routes(const struct watch *watch, uint8_t sum[SNAPSHOT_BYTES])
 {
     char line[512], name[32], gateway[64];
-    unsigned long destination, mask;
+    unsigned long destination, metric, mask;
     FILE *file = fopen("/proc/net/route", "re");
 
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "%31s %lx %63s %*s %*s %*s %*s %lx", name, &destination, gateway, &mask) ==
-                4 &&
-            destination == 0 && mask == 0 && strcmp(name, watch->interface) != 0) {
-            char text[100];
-            int length = snprintf(text, sizeof text, "%s %s", name, gateway);
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "%31s %lx %63s %*s %*s %*s %lu %lx", name, &destination, gateway, &metric,
+                   &mask) == 5 &&
+            destination == 0 && mask == 0)
+            add_default_route(watch, sum, name, gateway, metric);
+    if (file != NULL)
+        fclose(file);
+}
 
-            add_hash(sum, text, (size_t)length);
-        }
-    }
+/* The kernel's net/ipv6/route.c: destination, its length, source, its length, gateway, metric,
+ * references, use, flags, interface; all in hex. */
+static void add_default_routes6(const struct watch *watch, uint8_t sum[SNAPSHOT_BYTES])
+{
+    char line[512], name[32], gateway[64];
+    unsigned long length, metric;
+    FILE *file = fopen("/proc/net/ipv6_route", "re");
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "%*s %lx %*s %*s %63s %lx %*s %*s %*s %31s", &length, gateway, &metric,
+                   name) == 4 &&
+            length == 0)
+            add_default_route(watch, sum, name, gateway, metric);
     if (file != NULL)
         fclose(file);
 }
@@ -118,11 +135,13 @@ static void snapshot(const struct watch *watch, uint8_t sum[SNAPSHOT_BYTES])
     memset(sum, 0, SNAPSHOT_BYTES);
     add_addresses(watch, sum);
     add_default_routes(watch, sum);
+    add_default_routes6(watch, sum);
 }
 
 struct watch *watch_new(const char *interface, struct error *err)
 {
     struct watch *watch = calloc(1, sizeof *watch);
+    struct error no_nftables;
 
     if (watch == NULL) {
         error_set(err, "no-memory", "out of memory");
@@ -133,11 +152,13 @@ struct watch *watch_new(const char *interface, struct error *err)
                                RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
                                    RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
                                err);
-    watch->ruleset = listen_to(NETLINK_NETFILTER, 1u << (NFNLGRP_NFTABLES - 1), err);
-    if (watch->network < 0 || watch->ruleset < 0) {
+    watch->ruleset = listen_to(NETLINK_NETFILTER, 1u << (NFNLGRP_NFTABLES - 1), &no_nftables);
+    if (watch->network < 0) {
         watch_destroy(watch);
         return NULL;
     }
+    if (watch->ruleset < 0)
+        log_warn("%s: no direct path is possible", no_nftables.message);
     snapshot(watch, watch->snapshot);
     return watch;
 }
@@ -163,13 +184,33 @@ int watch_ruleset_fd(const struct watch *watch)
     return watch->ruleset;
 }
 
-void watch_network_read(struct watch *watch)
+static bool is_link_or_address(unsigned type)
 {
-    char buffer[8192];
+    return type == RTM_NEWLINK || type == RTM_DELLINK || type == RTM_NEWADDR || type == RTM_DELADDR;
+}
 
-    while (recv(watch->network, buffer, sizeof buffer, 0) > 0)
-        ;
-    watch->settle_at = now_ms() + WATCH_DEBOUNCE_MS;
+bool watch_network_read(struct watch *watch)
+{
+    char buffer[8192] __attribute__((aligned(8)));
+    int64_t now = clock_ms();
+    bool found = false;
+    ssize_t n;
+
+    while ((n = recv(watch->network, buffer, sizeof buffer, 0)) > 0) {
+        int left = (int)n;
+
+        for (struct nlmsghdr *head = (struct nlmsghdr *)buffer; mnl_nlmsg_ok(head, left);
+             head = mnl_nlmsg_next(head, &left))
+            found |= is_link_or_address(head->nlmsg_type);
+    }
+    /* Too much at once for the socket's buffer: something may have been missed. */
+    found |= n < 0 && errno == ENOBUFS;
+    if (watch->settle_at == 0)
+        watch->first_at = now;
+    watch->settle_at = now + WATCH_SETTLE_MS;
+    if (watch->settle_at > watch->first_at + WATCH_LATEST_MS)
+        watch->settle_at = watch->first_at + WATCH_LATEST_MS;
+    return found;
 }
 
 bool watch_ruleset_read(struct watch *watch)
@@ -191,7 +232,7 @@ bool watch_ruleset_read(struct watch *watch)
 
 int watch_timeout(const struct watch *watch)
 {
-    int64_t left = watch->settle_at - now_ms();
+    int64_t left = watch->settle_at - clock_ms();
 
     if (watch->settle_at == 0)
         return -1;
@@ -203,7 +244,7 @@ bool watch_network_changed(struct watch *watch)
     uint8_t now[SNAPSHOT_BYTES];
     bool changed;
 
-    if (watch->settle_at == 0 || now_ms() < watch->settle_at)
+    if (watch->settle_at == 0 || clock_ms() < watch->settle_at)
         return false;
     watch->settle_at = 0;
     snapshot(watch, now);

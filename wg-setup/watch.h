@@ -9,8 +9,11 @@
 
 #include "protocol/error.h"
 
-/* A change of network is told when nothing has changed for so long, in ms: a link that comes up changes much. */
-#define WATCH_DEBOUNCE_MS 300
+/* A change of network is told when nothing has changed for so long, and at the latest so long after
+ * the first, in ms: a link that comes up changes much at once, and whoever changes something all
+ * the time must not hide the rest. */
+#define WATCH_SETTLE_MS 100
+#define WATCH_LATEST_MS 300
 
 struct watch;
 
@@ -18,12 +21,12 @@ struct watch;
 struct watch *watch_new(const char *interface, struct error *err);
 void watch_destroy(struct watch *watch);
 
-/* Descriptors to poll for reading: the network's, and nftables'. */
+/* Descriptors to poll for reading: the network's, and nftables' (-1 in a kernel without). */
 int watch_network_fd(const struct watch *watch);
 int watch_ruleset_fd(const struct watch *watch);
 
-/* Reads what is there. */
-void watch_network_read(struct watch *watch);
+/* Reads what is there. Whether links or addresses were among it. */
+bool watch_network_read(struct watch *watch);
 /* Whether a table was removed since the last call. */
 bool watch_ruleset_read(struct watch *watch);
 

@@ -30,9 +30,12 @@ FAMILIES = {4, 6}
 # How each kind of router treats what its hosts send; the words are RFC 4787's.
 #   eim        Linux' masquerade, as home routers do it: keeps the port, address and port-dependent
 #              filtering; seen from outside its mapping is endpoint-independent
+#   eif        the same with endpoint-independent filtering ("full cone"): Linux has no such NAT, so
+#              a static dnat stands for it: all UDP to the router's address goes to the first host
+#              on its LAN, port kept, so that a mapping and its filter are what that NAT would have
 #   symmetric  a new random port for every remote endpoint: address and port-dependent mapping
 #   routed     public addresses, a stateful firewall and no NAT
-_MASQUERADE = {"eim": "masquerade", "symmetric": "masquerade random,fully-random", "routed": None}
+_MASQUERADE = {"eim": "masquerade", "eif": "masquerade", "symmetric": "masquerade random,fully-random", "routed": None}
 
 
 class Lan:
@@ -96,6 +99,18 @@ class Router:
         bridge = f"lan{self._lans}"
         self._lans += 1
         return Lan(self.node, bridge, self.lab.allot(self, families or {4}), 10)
+
+    def let_all_udp_in(self, address):
+        """To that host behind it, from anywhere."""
+        self.node.nft(f"""
+            table ip nat {{
+                chain prerouting {{
+                    type nat hook prerouting priority dstnat
+                    iifname "wan" meta l4proto udp dnat to {address}
+                }}
+            }}
+            insert rule inet filter forward iifname "wan" meta l4proto udp ct status dnat accept
+            """)
 
     def block_udp(self):
         """From now on no UDP passes; TCP does."""
@@ -240,6 +255,8 @@ class Lab:
         host = self.node(name, mounts=True)
         host.lan = lan
         host.addresses = lan.join(host, "eth0")
+        if lan.router.kind == "eif":
+            lan.router.let_all_udp_in(host.addresses[4])
         return host
 
     def pair(self, kind):

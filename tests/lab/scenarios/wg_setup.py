@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """wg-setup alone, on the back end this machine has: the kernel's in tests/vm, else the userspace one."""
 
+import ipaddress
 import json
+import os
 import signal
 import threading
 import time
 
 from lab import Lab
 from probe import Pinger, receive
-from scenario import scenario
+from scenario import Skip, scenario
 from wg_setup import (INTERFACE, PATIENCE, WgSetup, backend_here, endpoint, interface_index,
                       snapshot)
 
@@ -134,9 +136,9 @@ def _direct(hole, other):
     hole.wg.ask("path-set", peer=other.wg.name, kind="direct", remote=other.mapped, base=hole.base)
 
 
-def _joined(lab, port):
+def _joined(lab, port, kind="eim/eim"):
     """Two started sides with a hole between them and the path set on both."""
-    alice, bob = _pair(lab)
+    alice, bob = _pair(lab, kind)
     for one in (alice, bob):
         assert one.start().await_ready()["backend"] == backend_here(one.host)
     holes = _Hole(alice, port), _Hole(bob, port + 1)
@@ -148,17 +150,61 @@ def _joined(lab, port):
     return holes
 
 
-def _loses_nothing(alice, bob, seconds=1, meanwhile=None):
+class _Background:
+    """Pings from alice to bob in a thread of their own, so that this one starts and ends programs (a
+    program of the lab is killed when the thread that started it ends)."""
+
+    def __init__(self, alice, bob, interval):
+        self.pinger = Pinger(alice.host, bob.overlay, interval)
+        self._done = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: self.pinger.run(100, lambda _: self._done.is_set()))
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        if self._thread.is_alive():
+            self.stop()
+        self.pinger.__exit__()
+
+    def stop(self):
+        self._done.set()
+        self._thread.join()
+
+    def lost(self):
+        self.stop()
+        return self.pinger.lost()
+
+    def await_reply_after(self, moment, timeout):
+        """Seconds from then to the first reply to a ping sent later."""
+        deadline = moment + timeout
+        while time.monotonic() < deadline:
+            back = [at for number, at in list(self.pinger.replies.items())
+                    if self.pinger.sent[number] >= moment]
+            if back:
+                return min(back) - moment
+            time.sleep(0.01)
+        raise TimeoutError(f"no reply within {timeout} s")
+
+
+def _await_traffic(alice, bob):
     with Pinger(alice.host, bob.overlay, 0.1) as pinger:
         pinger.first_reply(PATIENCE)
-    with Pinger(alice.host, bob.overlay, 0.1) as pinger:
+
+
+def _loses_nothing(alice, bob, seconds=1, meanwhile=None, interval=0.02):
+    """Pings at least so long, and while `meanwhile` runs; returns how many."""
+    _await_traffic(alice, bob)
+    with _Background(alice, bob, interval) as pings:
+        ends = time.monotonic() + seconds
         if meanwhile:
-            worker = threading.Thread(target=meanwhile)
-            worker.start()
-        lost = pinger.run(seconds).lost()
-        if meanwhile:
-            worker.join()
-        assert lost == 0, f"{lost} of {len(pinger.sent)} pings lost"
+            meanwhile()
+        time.sleep(max(ends - time.monotonic(), 0))
+        lost = pings.lost()
+        assert lost == 0, f"{lost} of {len(pings.pinger.sent)} pings lost"
+        return len(pings.pinger.sent)
 
 
 @scenario(timeout=120)
@@ -186,24 +232,167 @@ def redirect_carries_wireguard_over_the_punched_port(folder):
         return refused["message"]
 
 
-@scenario(timeout=120)
-def eof_leaves_the_tunnel_standing_for_adoption(folder):
-    """Without wg-setup nothing is lost; the next one takes over without touching the peer."""
+def _learned(host):
+    """The map's elements: key as text: port."""
+    listed = json.loads(host.run(["nft", "--json", "list", "map", "inet", f"punchguard_{INTERFACE}",
+                                  "learned"]))
+    elements = listed["nftables"][1]["map"].get("elem", [])
+    return {json.dumps(key["elem"]["val"]["concat"]): port for key, port in elements}
+
+
+def _device(host):
+    """What WireGuard has of its peers, what traffic changes left out."""
+    kept = []
+    for line in host.run(["wg", "show", INTERFACE, "dump"]).splitlines()[1:]:
+        key, preshared, remote, allowed, handshake, _, _, keepalive = line.split("\t")
+        kept.append((key, preshared, remote, allowed, handshake, keepalive))
+    return kept
+
+
+def _taken_over(folder, port, end):
+    """alice's wg-setup is ended by `end` and another one started, told what a broker would tell."""
     with Lab(folder) as lab:
-        mine, theirs = _joined(lab, 42000)
+        mine, theirs = _joined(lab, port)
         alice, bob = mine.wg, theirs.wg
+        host = alice.host
         _loses_nothing(alice, bob)
-        handshake = alice.status_of(bob)["latest_handshake"]
+        before = _device(host), _table(host), _learned(host), interface_index(host)
+        assert before[2], "nothing was learned"
+        watch = host.start(["ip", "monitor", "link", "address", "route"], "ip-monitor")
+        notices = []
 
         def replace():
-            assert alice.end_input() == 0
+            end(alice)
+            assert alice.process.wait(PATIENCE) is not None
             alice.start().await_ready()
+            assert (_device(host), _table(host), _learned(host), interface_index(host)) == before
             alice.set_peer(bob)
+            notices.append(alice.status_of(bob))
             _direct(mine, theirs)
-        _loses_nothing(alice, bob, 6, replace)
-        assert alice.status_of(bob)["latest_handshake"] == handshake, "the peer was set anew"
+        count = _loses_nothing(alice, bob, 5, replace)
+        assert notices[0]["endpoint"] == theirs.mapped, notices
+        assert notices[0]["base"] == mine.base, notices
+        assert (_device(host), _table(host), _learned(host), interface_index(host)) == before
+        assert not watch.lines, watch.lines
+        alice.ask("port-close", peer=bob.name, base=mine.base)
+        assert "elements" not in host.run(
+            ["nft", "list", "set", "inet", f"punchguard_{INTERFACE}", "ice"])
+        assert not _learned(host), "what was learned outlives its port"
         for one in (alice, bob):
             assert one.shut_down() == 0
+        return f"0 of {count} pings lost"
+
+
+@scenario(timeout=120)
+def eof_leaves_the_tunnel_standing_for_adoption(folder):
+    """Without wg-setup nothing is lost; the next one takes over without touching anything."""
+    def end(wg):
+        assert wg.end_input() == 0
+    return _taken_over(folder, 42000, end)
+
+
+@scenario(timeout=120)
+def killed_wg_setup_is_replaced_without_loss(folder):
+    def end(wg):
+        wg.process.kill()
+        wg.process.wait(PATIENCE)
+    return _taken_over(folder, 42100, end)
+
+
+@scenario(timeout=120)
+def adopted_peer_without_grant_is_dropped(folder):
+    """One whose addresses the configuration grants to nobody any more does not stay."""
+    with Lab(folder) as lab:
+        mine, theirs = _joined(lab, 42200)
+        alice, bob = mine.wg, theirs.wg
+        _loses_nothing(alice, bob)
+        assert alice.end_input() == 0
+        alice.grant({})
+        alice.start().await_ready()
+        assert alice.host.run(["wg", "show", INTERFACE, "peers"]) == ""
+        assert bob.ready["wg_public_key"] in alice.process.log_tail()
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+
+
+@scenario(timeout=120)
+def path_change_keeps_what_was_learned(folder):
+    """A change of one peer's ports must not make others' replies lose their way."""
+    with Lab(folder) as lab:
+        mine, theirs = _joined(lab, 42300)
+        alice, bob = mine.wg, theirs.wg
+        _loses_nothing(alice, bob)
+        before = _learned(alice.host)
+        alice.ask("port-open", peer=bob.name, base=endpoint(mine.base["address"], 42350))
+        alice.ask("port-close", peer=bob.name, base=endpoint(mine.base["address"], 42350))
+        assert before and _learned(alice.host) == before
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+
+
+@scenario(timeout=120)
+def replaced_address_is_left_at_once(folder):
+    """The host moves to another address of its network: nobody tells wg-setup, packets leave with the
+    new one, and where the peer's NAT filters endpoint-independently the tunnel goes on."""
+    with Lab(folder) as lab:
+        mine, theirs = _joined(lab, 45000, "eim/eif")
+        alice, bob = mine.wg, theirs.wg
+        _await_traffic(alice, bob)
+        old, new = mine.base["address"], str(ipaddress.ip_address(mine.base["address"]) + 50)
+        gateway = alice.host.lan.gateway(4)
+        took = []
+        for add, remove in ((new, old), (old, new)):
+            with _Background(alice, bob, 0.02) as pings:
+                alice.host.ip(f"address delete {remove}/24 dev eth0", f"address add {add}/24 dev eth0",
+                              f"route add default via {gateway} dev eth0")
+                moved = time.monotonic()
+                took.append(pings.await_reply_after(moved, PATIENCE))
+            sources = alice.host.run(
+                ["nft", "list", "map", "inet", f"punchguard_{INTERFACE}", "source"])
+            assert (old in sources) == (add == old), sources
+            alice.process.await_event(lambda event: event["type"] == "network-changed", 1)
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+        assert max(took) < 1, took
+        return f"a ping is back after {took[0]:.2f} s, and after moving back {took[1]:.2f} s"
+
+
+def _back_after(folder, port, damage):
+    """Seconds until a ping passes again after `damage(host)`, everything told once more by wg-setup."""
+    with Lab(folder) as lab:
+        mine, theirs = _joined(lab, port)
+        alice, bob = mine.wg, theirs.wg
+        _await_traffic(alice, bob)
+        routes = alice.host.run(["ip", "route", "show", "dev", INTERFACE])
+        before = [peer[:4] + peer[5:] for peer in _device(alice.host)]
+        with _Background(alice, bob, 0.02) as pings:
+            damage(alice.host)
+            broken = time.monotonic()
+            took = pings.await_reply_after(broken, PATIENCE)
+        assert [peer[:4] + peer[5:] for peer in _device(alice.host)] == before
+        assert alice.host.run(["ip", "route", "show", "dev", INTERFACE]) == routes
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+            assert interface_index(one.host) is None
+        assert took < 3, took
+        return f"a ping is back after {took:.2f} s"
+
+
+@scenario(timeout=120)
+def deleted_interface_is_made_again(folder):
+    return _back_after(folder, 46000, lambda host: host.ip(f"link delete {INTERFACE}"))
+
+
+@scenario(timeout=120)
+def killed_userspace_wireguard_is_started_again(folder):
+    def kill(host):
+        if backend_here(host) == "kernel":
+            raise Skip("the kernel's WireGuard can't be killed")
+        for pid in host.pids():
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                if file.read().strip() == "wireguard-go":
+                    os.kill(pid, signal.SIGKILL)
+    return _back_after(folder, 46100, kill)
 
 
 @scenario(timeout=120)

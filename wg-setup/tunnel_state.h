@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the files of the tunnel share, and nobody else.
+ */
+#ifndef WG_SETUP_TUNNEL_STATE_H
+#define WG_SETUP_TUNNEL_STATE_H
+
+#include "wg-setup/peer.h"
+#include "wg-setup/redirect.h"
+#include "wg-setup/tunnel.h"
+
+struct tunnel {
+    struct interface interface;
+    struct key key;
+    const struct device_ops *ops;
+    struct redirect *redirect;
+    uint16_t listen_port;
+    int watch;
+    unsigned link; /* the interface's number */
+    struct peer *peers[TUNNEL_PEERS_MAX];
+    size_t peer_count;
+    struct redirect_standing stray; /* of the table found, what is no peer's */
+    int64_t adopted_until;          /* 0: nothing waits for its broker */
+};
+
+/* Writes the table. 0, or -errno with `err` filled. */
+int tunnel_apply(struct tunnel *t, struct error *err);
+/* Where WireGuard sends to the peer now, address "" for nowhere. 0, or -errno. */
+int tunnel_endpoint_now(const struct tunnel *t, const struct peer *peer, struct endpoint *now);
+/* Endpoint and keep-alive of a peer that has a path, so that WireGuard sends at once. */
+int tunnel_path_kick(struct tunnel *t, struct peer *peer, struct error *err);
+/* Makes the routes those of `new`; prefixes of other peers keep theirs. */
+int tunnel_routes(struct tunnel *t, const struct peer *peer, const struct device_peer *old,
+                  const struct device_peer *new, struct error *err);
+
+/* Takes over peers and table. */
+int tunnel_adopt(struct tunnel *t, int64_t now_ms, struct error *err);
+/* From WireGuard, the routes, and the list; not from the table. */
+int tunnel_peer_drop(struct tunnel *t, struct peer *peer, struct error *err);
+/* Appends and owns it; false where there are TUNNEL_PEERS_MAX. */
+bool tunnel_peer_append(struct tunnel *t, struct peer *peer);
+/* Takes it from the list alone. */
+void tunnel_peer_unlist(struct tunnel *t, const struct peer *peer);
+
+#endif
