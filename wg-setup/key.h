@@ -9,17 +9,19 @@
 
 #include "protocol/error.h"
 
-#define KEY_FILE        "wg.key"
-#define KEY_BYTES       32
-#define KEY_TEXT_LENGTH 44 /* base64, as wg(8) prints it */
+#define KEY_FILE          "wg.key"
+#define KEY_PREVIOUS_FILE "wg.key.previous" /* a copy, for when the file is torn or lost */
+#define KEY_BYTES         32
+#define KEY_TEXT_LENGTH   44 /* base64, as wg(8) prints it */
 
 struct key {
     uint8_t secret[KEY_BYTES];
     uint8_t public[KEY_BYTES];
 };
 
-/* Reads or makes it. The file must be ours (our effective user's), regular, and closed to others; the folder is made
- * where it is missing. 0, or -errno with `err` filled; a file that is there is never replaced. */
+/* Reads it, or makes it where neither it nor its copy is there. The files must be ours (our effective user's), regular,
+ * and closed to others; the folder is made where it is missing. A torn file is an error, or gives the copy, never a new
+ * key. 0, or -errno with `err` filled and nothing in `key`. */
 int key_load(const char *state_dir, struct key *key, struct error *err);
 void key_wipe(struct key *key);
 

@@ -25,3 +25,35 @@ bin_PROGRAMS += punchguard-wg-setup
 punchguard_wg_setup_SOURCES = wg-setup/main.c
 punchguard_wg_setup_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_wg_setup_LDADD = $(WG_LIBS)
+
+if HAVE_CMOCKA
+WG_TESTS = tests/unit/test_uapi tests/unit/test_redirect tests/unit/test_grants \
+	tests/unit/test_key tests/unit/test_address tests/unit/test_peer tests/unit/test_tunnel
+check_PROGRAMS += $(WG_TESTS)
+TESTS += $(WG_TESTS)
+endif
+WG_TEST_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+WG_TEST_LIBS = $(WG_LIBS) $(CMOCKA_LIBS)
+
+tests_unit_test_uapi_SOURCES = tests/unit/test_uapi.c tests/fuzz/fuzz_uapi.c
+tests_unit_test_uapi_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_uapi_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_redirect_SOURCES = tests/unit/test_redirect.c
+tests_unit_test_redirect_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_redirect_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_grants_SOURCES = tests/unit/test_grants.c
+tests_unit_test_grants_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_grants_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_key_SOURCES = tests/unit/test_key.c
+tests_unit_test_key_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_key_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_address_SOURCES = tests/unit/test_address.c
+tests_unit_test_address_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_address_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_peer_SOURCES = tests/unit/test_peer.c
+tests_unit_test_peer_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_peer_LDADD = $(WG_TEST_LIBS)
+# Brings its own device, redirect and address: what the linker finds there it does not take from the library.
+tests_unit_test_tunnel_SOURCES = tests/unit/test_tunnel.c
+tests_unit_test_tunnel_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_tunnel_LDADD = $(WG_TEST_LIBS)

@@ -12,6 +12,8 @@
 #include "protocol/interface.h"
 #include "protocol/log.h"
 
+#define NO_NETFILTER "this kernel has no netfilter netlink"
+
 struct redirect {
     struct nft_ctx *nft; /* NULL where the kernel has no such netlink */
     char interface[INTERFACE_NAME_SIZE];
@@ -75,7 +77,7 @@ static int fail(const struct redirect *redirect, const char *said, struct error 
 static const char *run(struct redirect *redirect, const char *text, struct error *err)
 {
     if (redirect->nft == NULL) {
-        fail(redirect, "this kernel has no netfilter netlink", err);
+        fail(redirect, NO_NETFILTER, err);
         return NULL;
     }
     if (nft_run_cmd_from_buffer(redirect->nft, text) == 0)
@@ -132,32 +134,45 @@ int redirect_remove(struct redirect *redirect, struct error *err)
     return run(redirect, text, err) ? 0 : -EIO;
 }
 
-static const char *list(struct redirect *redirect, struct error *err)
+bool redirect_stands(struct redirect *redirect)
 {
     char text[64];
 
     snprintf(text, sizeof text, "list table inet punchguard_%s\n", redirect->interface);
-    return run(redirect, text, err);
+    return run(redirect, text, NULL) != NULL;
 }
 
-bool redirect_stands(struct redirect *redirect)
+/* One set or map. Not the whole table: libnftables complains on standard error of rules that JSON can't express. */
+static int read_one(struct redirect *redirect, const char *kind, const char *name,
+                    struct redirect_standing *standing, struct error *err)
 {
-    return list(redirect, NULL) != NULL;
+    const char *json;
+    char text[96];
+
+    snprintf(text, sizeof text, "list %s inet punchguard_%s %s\n", kind, redirect->interface,
+             name);
+    nft_ctx_output_set_flags(redirect->nft, NFT_CTX_OUTPUT_JSON);
+    json = run(redirect, text, err);
+    nft_ctx_output_set_flags(redirect->nft, 0);
+    return json ? redirect_parse(json, strlen(json), standing, err) : -ENOENT;
 }
 
 int redirect_read(struct redirect *redirect, struct redirect_standing *standing, struct error *err)
 {
-    const char *json;
+    static const char *const maps[] = {"pairs", "pairs6", "learned"};
+    int rc;
 
     memset(standing, 0, sizeof *standing);
-    if (redirect->nft != NULL)
-        nft_ctx_output_set_flags(redirect->nft, NFT_CTX_OUTPUT_JSON);
-    json = list(redirect, err);
-    if (redirect->nft != NULL)
-        nft_ctx_output_set_flags(redirect->nft, 0);
-    if (json == NULL)
-        return redirect->nft != NULL ? -ENOENT : -EIO;
-    return redirect_parse(json, strlen(json), standing, err);
+    if (redirect->nft == NULL) {
+        fail(redirect, NO_NETFILTER, err);
+        return -EIO;
+    }
+    rc = read_one(redirect, "set", "ice", standing, err);
+    for (size_t i = 0; rc == 0 && i < sizeof maps / sizeof maps[0]; i++)
+        rc = read_one(redirect, "map", maps[i], standing, err);
+    if (rc < 0)
+        redirect_standing_clear(standing);
+    return rc;
 }
 
 /* One element a transaction: each may have expired meanwhile, which would undo the rest. */
@@ -179,7 +194,8 @@ void redirect_forget(struct redirect *redirect, const struct endpoint *remote, u
             forget_one(redirect, remote);
         return;
     }
-    if (redirect_read(redirect, &standing, NULL) < 0)
+    memset(&standing, 0, sizeof standing);
+    if (redirect->nft == NULL || read_one(redirect, "map", "learned", &standing, NULL) < 0)
         return;
     for (size_t i = 0; i < standing.learned_count; i++)
         if (standing.learned[i].base.port == port)

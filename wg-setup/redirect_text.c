@@ -314,14 +314,11 @@ int redirect_parse(const char *json, size_t length, struct redirect_standing *st
     struct json_at root;
     int rc;
 
-    memset(standing, 0, sizeof *standing);
     if (document == NULL)
         return -EBADMSG;
     root = json_root(document);
     rc = read_listing(&root, standing, err);
     json_destroy(document);
-    if (rc < 0)
-        redirect_standing_clear(standing);
     return rc;
 }
 

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "wg-setup/grants.h"
+
+static char path[64], bob_id[ID_TEXT_LENGTH + 1], carol_id[ID_TEXT_LENGTH + 1];
+static const uint8_t bob_key[ID_KEY_BYTES] = {1}, carol_key[ID_KEY_BYTES] = {2};
+
+static void write_config(const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+/* bob may have a network, carol what follows from her id. */
+static int setup(void **state)
+{
+    char text[1024];
+    int fd;
+
+    (void)state;
+    id_encode(bob_key, bob_id);
+    id_encode(carol_key, carol_id);
+    snprintf(path, sizeof path, "/tmp/test-grants-XXXXXX");
+    fd = mkstemp(path);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    snprintf(text, sizeof text,
+             "{\"state_dir\": \"/s\", \"interface\": {\"name\": \"pg7\"}, \"peers\": ["
+             "{\"name\": \"bob\", \"id\": \"%s\", \"allowed_ips\": [\"10.66.2.0/24\", \"fd00::/64\"]},"
+             "{\"name\": \"carol\", \"id\": \"%s\"}]}",
+             bob_id, carol_id);
+    write_config(text);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+static struct grants *load(struct interface *interface)
+{
+    struct error err = {.message = ""};
+    struct grants *grants;
+
+    interface_init(interface);
+    grants = grants_load(path, interface, &err);
+    if (grants == NULL)
+        fail_msg("%s", err.message);
+    return grants;
+}
+
+/* What grants_check() says to one allowed IP. */
+static int ask(const struct grants *grants, const char *peer, const char *id, const char *allowed)
+{
+    char *items[] = {(char *)(uintptr_t)allowed};
+    struct message_peer_set m = {.peer = (char *)(uintptr_t)peer,
+                                 .id = (char *)(uintptr_t)id,
+                                 .allowed_ips = {.items = items, .count = allowed ? 1 : 0}};
+    struct error err = {.message = ""};
+    int rc = grants_check(grants, &m, &err);
+
+    if (rc < 0)
+        assert_true(err.message[0] != '\0');
+    return rc;
+}
+
+static void nothing_wider_than_granted_is_given(void **state)
+{
+    static const char *const wider[] = {"0.0.0.0/0", "::/0", "10.66.0.0/16", "10.66.2.0/23",
+                                        "10.66.3.1/32", "fd00::/63", "10.66.1.255/32"};
+    struct interface interface;
+    struct grants *grants = load(&interface);
+
+    (void)state;
+    assert_int_equal(ask(grants, "bob", bob_id, "10.66.2.0/24"), 0);
+    assert_int_equal(ask(grants, "bob", bob_id, "10.66.2.7/32"), 0);
+    assert_int_equal(ask(grants, "bob", bob_id, "fd00::1/128"), 0);
+    assert_int_equal(ask(grants, "bob", bob_id, NULL), 0);
+    for (size_t i = 0; i < sizeof wider / sizeof wider[0]; i++)
+        assert_int_equal(ask(grants, "bob", bob_id, wider[i]), -EPERM);
+    assert_int_equal(ask(grants, "bob", bob_id, "10.66.2.1/24"), -EINVAL);
+    assert_int_equal(ask(grants, "bob", bob_id, "x"), -EINVAL);
+    grants_destroy(grants);
+}
+
+static void derived_addresses_are_granted_to_their_id_alone(void **state)
+{
+    struct interface interface;
+    struct grants *grants = load(&interface);
+    struct prefix ipv6, ipv4;
+    char text[PREFIX_TEXT_SIZE];
+
+    (void)state;
+    id_overlay(carol_key, &ipv6, &ipv4);
+    prefix_format(&ipv6, text);
+    assert_int_equal(ask(grants, "carol", carol_id, text), 0);
+    assert_int_equal(ask(grants, "bob", bob_id, text), -EPERM);
+    prefix_format(&ipv4, text);
+    assert_int_equal(ask(grants, "carol", carol_id, text), 0);
+    assert_int_equal(ask(grants, "bob", bob_id, text), -EPERM);
+    assert_int_equal(ask(grants, "carol", carol_id, "100.64.0.0/10"), -EPERM);
+    grants_destroy(grants);
+}
+
+static void another_name_or_id_gets_nothing(void **state)
+{
+    struct interface interface;
+    struct grants *grants = load(&interface);
+
+    (void)state;
+    assert_int_equal(ask(grants, "mallory", bob_id, "10.66.2.7/32"), -EPERM);
+    assert_int_equal(ask(grants, "bob", carol_id, "10.66.2.7/32"), -EPERM);
+    assert_int_equal(ask(grants, "bob", "PG1NONSENSE", "10.66.2.7/32"), -EINVAL);
+    grants_destroy(grants);
+}
+
+static void a_configuration_that_changes_later_changes_nothing(void **state)
+{
+    struct interface interface;
+    struct grants *grants = load(&interface);
+
+    (void)state;
+    write_config("{\"state_dir\": \"/elsewhere\", \"peers\": []}");
+    assert_int_equal(ask(grants, "bob", bob_id, "10.66.2.7/32"), 0);
+    assert_string_equal(grants_state_dir(grants), "/s");
+    assert_string_equal(interface.name, "pg7");
+    grants_destroy(grants);
+}
+
+static void a_configuration_that_is_a_link_or_no_json_is_refused(void **state)
+{
+    struct interface interface;
+    struct error err;
+    char link[80];
+
+    (void)state;
+    snprintf(link, sizeof link, "%s.link", path);
+    assert_int_equal(symlink(path, link), 0);
+    interface_init(&interface);
+    assert_null(grants_load(link, &interface, &err));
+    unlink(link);
+    write_config("{\"peers\": [");
+    assert_null(grants_load(path, &interface, &err));
+    assert_non_null(strstr(err.message, path));
+    assert_null(grants_load("/nonexistent/conf.json", &interface, &err));
+}
+
+static void cover(const struct grants *grants, const char *first, const char *second, bool expected)
+{
+    struct prefix allowed[2];
+
+    assert_int_equal(prefix_parse(&allowed[0], first, false, NULL), 0);
+    assert_int_equal(prefix_parse(&allowed[1], second, false, NULL), 0);
+    assert_int_equal(grants_cover(grants, allowed, 2), expected);
+}
+
+static void adopted_addresses_must_be_one_peers(void **state)
+{
+    struct interface interface;
+    struct grants *grants = load(&interface);
+    struct prefix ipv6, ipv4;
+    char text[PREFIX_TEXT_SIZE];
+
+    (void)state;
+    id_overlay(carol_key, &ipv6, &ipv4);
+    prefix_format(&ipv6, text);
+    cover(grants, "10.66.2.7/32", "fd00::7/128", true);
+    cover(grants, "10.66.2.7/32", "10.66.3.7/32", false);
+    cover(grants, "10.66.2.7/32", text, false);
+    grants_destroy(grants);
+}
+
+static int complete(const struct grants *grants, struct interface *interface, const char *told)
+{
+    struct interface from;
+    struct error err;
+
+    interface_init(&from);
+    assert_int_equal(interface_add_address(&from, told, NULL), 0);
+    return grants_complete_interface(grants, interface, &from, &err);
+}
+
+static void only_overlay_addresses_may_be_told(void **state)
+{
+    struct interface interface;
+    struct grants *grants = load(&interface);
+
+    (void)state;
+    assert_int_equal(complete(grants, &interface, "10.0.0.1/8"), -EPERM);
+    assert_int_equal(complete(grants, &interface, "100.64.0.1/10"), -EPERM);
+    assert_int_equal(complete(grants, &interface, "fd50:4755:4152:4400::1/64"), -EPERM);
+    assert_int_equal(interface.address_count, 0);
+    assert_int_equal(complete(grants, &interface, "100.64.0.1/32"), 0);
+    assert_int_equal(interface.address_count, 1);
+    assert_int_equal(complete(grants, &interface, "100.64.9.9/32"), 0);
+    assert_int_equal(interface.addresses[0].address[2], 0);
+    grants_destroy(grants);
+    grants_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nothing_wider_than_granted_is_given, setup, teardown),
+        cmocka_unit_test_setup_teardown(derived_addresses_are_granted_to_their_id_alone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(another_name_or_id_gets_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_configuration_that_changes_later_changes_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_configuration_that_is_a_link_or_no_json_is_refused, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(adopted_addresses_must_be_one_peers, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_overlay_addresses_may_be_told, setup, teardown),
+    };
+
+    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

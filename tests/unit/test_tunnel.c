@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The tunnel over a WireGuard, an nftables table and a host that are only remembered here.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "wg-setup/address.h"
+#include "wg-setup/redirect.h"
+#include "wg-setup/tunnel.h"
+
+/* The world */
+
+#define WORLD_MAX 8
+
+static struct world {
+    struct device_status peers[WORLD_MAX];
+    size_t peer_count;
+    bool stands;              /* the interface */
+    bool key_is_ours;
+    unsigned link;
+    char said[4000];          /* what the device was told of peers, and the routes */
+    struct prefix routes[WORLD_MAX];
+    size_t route_count;
+    uint16_t ports[WORLD_MAX];
+    struct redirect_pair pairs[WORLD_MAX], learned[WORLD_MAX];
+    size_t port_count, pair_count, learned_count;
+    bool table;
+    unsigned applied;
+    char addresses[WORLD_MAX][INET6_ADDRSTRLEN];
+    size_t address_count;
+    bool refuse;              /* nftables does */
+} world;
+
+static struct key key;
+
+static void say(const char *text)
+{
+    strncat(world.said, text, sizeof world.said - strlen(world.said) - 1);
+}
+
+static int device_create(const char *name, struct error *err)
+{
+    (void)name;
+    (void)err;
+    if (world.stands)
+        return 1;
+    world.stands = true;
+    world.link++;
+    return 0;
+}
+
+static int device_set(const char *name, const uint8_t secret[KEY_BYTES], uint16_t port,
+                      struct error *err)
+{
+    (void)name;
+    (void)secret;
+    (void)port;
+    (void)err;
+    world.key_is_ours = true;
+    return 0;
+}
+
+static struct device_status *device_find(const uint8_t public[KEY_BYTES])
+{
+    for (size_t i = 0; i < world.peer_count; i++)
+        if (memcmp(world.peers[i].public_key, public, KEY_BYTES) == 0)
+            return &world.peers[i];
+    assert_true(world.peer_count < WORLD_MAX);
+    memset(&world.peers[world.peer_count], 0, sizeof world.peers[0]);
+    memcpy(world.peers[world.peer_count].public_key, public, KEY_BYTES);
+    say("new ");
+    return &world.peers[world.peer_count++];
+}
+
+static int device_set_peer(const char *name, const struct device_peer *peer, struct error *err)
+{
+    struct device_status *status = device_find(peer->public_key);
+    char text[32];
+
+    (void)name;
+    (void)err;
+    if (peer->remove) {
+        *status = world.peers[--world.peer_count];
+        say("remove ");
+        return 0;
+    }
+    if (peer->set_allowed) {
+        memcpy(status->allowed, peer->allowed, peer->allowed_count * sizeof *peer->allowed);
+        status->allowed_count = peer->allowed_count;
+        say("allowed ");
+    }
+    if (peer->set_preshared) {
+        memcpy(status->preshared_key, peer->preshared_key, KEY_BYTES);
+        say("preshared ");
+    }
+    if (peer->set_endpoint) {
+        status->endpoint = peer->endpoint;
+        say("endpoint ");
+    }
+    if (peer->set_keepalive) {
+        status->keepalive = peer->keepalive;
+        snprintf(text, sizeof text, "keepalive=%u ", (unsigned)peer->keepalive);
+        say(text);
+    }
+    return 0;
+}
+
+static int device_read(const char *name, struct device_about *about, device_peer_seen *seen,
+                       void *data, struct error *err)
+{
+    (void)name;
+    (void)err;
+    if (about != NULL) {
+        memset(about, 0, sizeof *about);
+        if (world.key_is_ours)
+            memcpy(about->public_key, key.public, KEY_BYTES);
+        about->listen_port = 51820;
+    }
+    for (size_t i = 0; seen != NULL && i < world.peer_count; i++)
+        seen(data, &world.peers[i]);
+    return 0;
+}
+
+static int device_watch(const char *name)
+{
+    (void)name;
+    return -1;
+}
+
+static int device_destroy(const char *name, struct error *err)
+{
+    (void)name;
+    (void)err;
+    world.stands = world.key_is_ours = false;
+    world.peer_count = world.route_count = 0;
+    return 0;
+}
+
+const struct device_ops device_kernel = {
+    .name = "kernel",
+    .create = device_create,
+    .set = device_set,
+    .set_peer = device_set_peer,
+    .read = device_read,
+    .watch = device_watch,
+    .destroy = device_destroy,
+};
+const struct device_ops device_userspace = {.name = "userspace"};
+
+struct redirect {
+    char unused;
+};
+
+struct redirect *redirect_new(const char *interface)
+{
+    (void)interface;
+    return calloc(1, sizeof(struct redirect));
+}
+
+void redirect_destroy(struct redirect *redirect)
+{
+    free(redirect);
+}
+
+int redirect_apply(struct redirect *redirect, const struct redirect_rules *rules, struct error *err)
+{
+    (void)redirect;
+    if (world.refuse) {
+        error_set(err, "nftables", "refused");
+        return -EIO;
+    }
+    assert_true(rules->port_count <= WORLD_MAX && rules->pair_count <= WORLD_MAX);
+    memcpy(world.ports, rules->ports, rules->port_count * sizeof world.ports[0]);
+    memcpy(world.pairs, rules->pairs, rules->pair_count * sizeof world.pairs[0]);
+    world.port_count = rules->port_count;
+    world.pair_count = rules->pair_count;
+    world.table = true;
+    world.applied++;
+    return 0;
+}
+
+int redirect_remove(struct redirect *redirect, struct error *err)
+{
+    (void)redirect;
+    (void)err;
+    world.table = false;
+    world.port_count = world.pair_count = world.learned_count = 0;
+    return 0;
+}
+
+bool redirect_stands(struct redirect *redirect)
+{
+    (void)redirect;
+    return world.table;
+}
+
+int redirect_read(struct redirect *redirect, struct redirect_standing *standing, struct error *err)
+{
+    (void)redirect;
+    (void)err;
+    memset(standing, 0, sizeof *standing);
+    if (!world.table)
+        return -ENOENT;
+    standing->ports = calloc(WORLD_MAX, sizeof world.ports[0]);
+    standing->pairs = calloc(WORLD_MAX, sizeof world.pairs[0]);
+    standing->learned = calloc(WORLD_MAX, sizeof world.learned[0]);
+    memcpy(standing->ports, world.ports, sizeof world.ports);
+    memcpy(standing->pairs, world.pairs, sizeof world.pairs);
+    memcpy(standing->learned, world.learned, sizeof world.learned);
+    standing->port_count = world.port_count;
+    standing->pair_count = world.pair_count;
+    standing->learned_count = world.learned_count;
+    return 0;
+}
+
+void redirect_forget(struct redirect *redirect, const struct endpoint *remote, uint16_t port)
+{
+    (void)redirect;
+    for (size_t i = world.learned_count; i-- > 0;)
+        if (remote ? endpoint_equal(&world.learned[i].remote, remote)
+                   : world.learned[i].base.port == port)
+            world.learned[i] = world.learned[--world.learned_count];
+}
+
+int address_link_up(const char *interface, int mtu, struct error *err)
+{
+    (void)interface;
+    (void)mtu;
+    (void)err;
+    return 0;
+}
+
+int address_add(const char *interface, const struct prefix *address, struct error *err)
+{
+    (void)interface;
+    (void)address;
+    (void)err;
+    return 0;
+}
+
+int address_route(const char *interface, const struct prefix *to, bool add, struct error *err)
+{
+    (void)interface;
+    (void)err;
+    for (size_t i = 0; i < world.route_count; i++) {
+        if (!prefix_equal(&world.routes[i], to))
+            continue;
+        if (!add) {
+            world.routes[i] = world.routes[--world.route_count];
+            say("unroute ");
+        }
+        return 0;
+    }
+    if (add) {
+        world.routes[world.route_count++] = *to;
+        say("route ");
+    }
+    return 0;
+}
+
+unsigned address_link_index(const char *interface)
+{
+    (void)interface;
+    return world.stands ? world.link : 0;
+}
+
+int address_set_read(struct address_set *set, const char *interface)
+{
+    (void)interface;
+    set->items = calloc(WORLD_MAX, sizeof *set->items);
+    memcpy(set->items, world.addresses, sizeof world.addresses);
+    set->count = world.address_count;
+    return 0;
+}
+
+bool address_set_has(const struct address_set *set, const char *address)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->items[i], address) == 0)
+            return true;
+    return false;
+}
+
+void address_set_clear(struct address_set *set)
+{
+    free(set->items);
+}
+
+int address_link_kind(const char *interface, char out[32])
+{
+    (void)interface;
+    out[0] = '\0';
+    return 0;
+}
+
+int address_link_add(const char *interface, const char *kind, struct error *err)
+{
+    (void)interface;
+    (void)kind;
+    (void)err;
+    return 0;
+}
+
+int address_link_delete(const char *interface, struct error *err)
+{
+    (void)interface;
+    (void)err;
+    return 0;
+}
+
+/* What a broker does */
+
+#define KEY_B "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define KEY_C "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+static struct error err;
+
+static struct endpoint at(const char *address, uint16_t port)
+{
+    struct endpoint made;
+
+    assert_int_equal(endpoint_set(&made, address, port), 0);
+    return made;
+}
+
+static struct tunnel *open_at(int64_t now)
+{
+    struct interface interface;
+    struct tunnel *t;
+
+    interface_init(&interface);
+    interface.backend = BACKEND_KERNEL;
+    t = tunnel_open(&interface, &key, now, &err);
+    if (t == NULL)
+        fail_msg("%s", err.message);
+    world.said[0] = '\0';
+    return t;
+}
+
+static int set(struct tunnel *t, const char *name, const char *public, const char *allowed,
+               int64_t keepalive)
+{
+    char *items[] = {(char *)(uintptr_t)allowed};
+    struct message_peer_set m = {.peer = (char *)(uintptr_t)name,
+                                 .wg_public_key = (char *)(uintptr_t)public,
+                                 .allowed_ips = {.items = items, .count = 1},
+                                 .keepalive = keepalive};
+
+    return tunnel_peer_set(t, &m, &err);
+}
+
+static int path(struct tunnel *t, const char *name, const char *kind, struct endpoint remote,
+                struct endpoint base)
+{
+    struct message_path_set m = {.peer = (char *)(uintptr_t)name,
+                                 .kind = (char *)(uintptr_t)kind,
+                                 .remote = remote,
+                                 .base = base};
+
+    return tunnel_path_set(t, &m, &err);
+}
+
+/* bob, and his direct path 192.0.2.1:7 by 10.0.0.1:41000. */
+static struct tunnel *joined(void)
+{
+    struct tunnel *t = open_at(0);
+    struct endpoint base = at("10.0.0.1", 41000);
+
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    assert_int_equal(tunnel_port_open(t, "bob", &base, &err), 0);
+    assert_int_equal(path(t, "bob", "direct", at("192.0.2.1", 7), base), 0);
+    assert_string_equal(world.said, "new allowed route endpoint keepalive=0 keepalive=25 ");
+    world.said[0] = '\0';
+    return t;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&world, 0, sizeof world);
+    snprintf(world.addresses[0], sizeof world.addresses[0], "10.0.0.1");
+    world.address_count = 1;
+    return 0;
+}
+
+struct told {
+    struct endpoint endpoint, base;
+    unsigned times;
+};
+
+static void on_status(void *data, const char *peer, const struct device_status *status,
+                      const struct endpoint *base)
+{
+    struct told *told = data;
+
+    assert_string_equal(peer, "bob");
+    told->endpoint = status->endpoint;
+    told->base = *base;
+    told->times++;
+}
+
+static struct told status(struct tunnel *t)
+{
+    struct told told = {.times = 0};
+
+    assert_int_equal(tunnel_status(t, on_status, &told, &err), 0);
+    return told;
+}
+
+/* Tests */
+
+static void a_standing_peer_is_taken_over_untouched(void **state)
+{
+    struct tunnel *t = joined();
+    struct endpoint base = at("10.0.0.1", 41000);
+    struct told told;
+
+    (void)state;
+    tunnel_destroy(t);
+    t = open_at(1000);
+    assert_int_equal(status(t).times, 0);
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    told = status(t);
+    assert_int_equal(told.times, 1);
+    assert_true(endpoint_equal(&told.base, &base));
+    assert_int_equal(tunnel_port_open(t, "bob", &base, &err), 0);
+    assert_int_equal(path(t, "bob", "direct", at("192.0.2.1", 7), base), 0);
+    assert_string_equal(world.said, "");
+    assert_int_equal(world.pair_count, 1);
+    assert_int_equal(tunnel_port_close(t, "bob", &base, &err), 0);
+    assert_int_equal(world.port_count, 0);
+    assert_int_equal(world.pair_count, 0);
+    tunnel_destroy(t);
+}
+
+static void only_what_differs_is_set(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    tunnel_destroy(t);
+    t = open_at(0);
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 20), 0);
+    assert_string_equal(world.said, "keepalive=20 ");
+    world.said[0] = '\0';
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.3/32", 20), 0);
+    assert_string_equal(world.said, "allowed unroute route ");
+    tunnel_destroy(t);
+}
+
+static void what_nobody_asks_for_goes_after_its_time(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    tunnel_destroy(t);
+    t = open_at(1000);
+    assert_int_equal(tunnel_timeout(t, 1000), TUNNEL_ADOPTION_MS);
+    tunnel_tick(t, 1000 + TUNNEL_ADOPTION_MS - 1);
+    assert_int_equal(world.peer_count, 1);
+    tunnel_tick(t, 1000 + TUNNEL_ADOPTION_MS);
+    assert_int_equal(world.peer_count, 0);
+    assert_int_equal(world.port_count + world.pair_count, 0);
+    assert_int_equal(world.route_count, 0);
+    assert_int_equal(tunnel_timeout(t, 2000), -1);
+    tunnel_destroy(t);
+}
+
+static void a_peer_set_in_time_stays(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    world.ports[world.port_count++] = 49000;
+    tunnel_destroy(t);
+    t = open_at(0);
+    assert_int_equal(world.port_count, 2);
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    tunnel_tick(t, TUNNEL_ADOPTION_MS);
+    assert_int_equal(world.peer_count, 1);
+    assert_int_equal(world.pair_count, 1);
+    assert_int_equal(world.port_count, 1);
+    assert_int_equal(world.ports[0], 41000);
+    tunnel_destroy(t);
+}
+
+static bool refuse_all(const void *data, const struct prefix *allowed, size_t count)
+{
+    (void)data;
+    (void)allowed;
+    assert_int_equal(count, 1);
+    return false;
+}
+
+static void a_standing_peer_without_grant_goes_at_once(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    tunnel_destroy(t);
+    t = open_at(0);
+    tunnel_adopted_check(t, refuse_all, NULL);
+    assert_int_equal(world.peer_count, 0);
+    assert_int_equal(world.pair_count, 0);
+    tunnel_destroy(t);
+}
+
+static void a_table_without_its_interface_is_removed(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    tunnel_destroy(t);
+    device_destroy("pg0", NULL);
+    t = open_at(0);
+    assert_false(world.table);
+    tunnel_destroy(t);
+}
+
+static void an_interface_with_another_key_is_left_alone(void **state)
+{
+    struct interface interface;
+
+    (void)state;
+    world.stands = true;
+    interface_init(&interface);
+    interface.backend = BACKEND_KERNEL;
+    assert_null(tunnel_open(&interface, &key, 0, &err));
+    assert_string_equal(err.code, "interface-taken");
+    assert_true(world.stands);
+}
+
+static void nobody_takes_anothers_key(void **state)
+{
+    struct tunnel *t = joined();
+    char ours[KEY_TEXT_LENGTH + 1];
+
+    (void)state;
+    assert_int_equal(set(t, "mallory", KEY_B, "10.66.0.9/32", 25), -EEXIST);
+    assert_string_equal(err.code, "key-taken");
+    key_to_text(key.public, ours);
+    assert_int_equal(set(t, "mallory", ours, "10.66.0.9/32", 25), -EINVAL);
+    assert_string_equal(world.said, "");
+    tunnel_destroy(t);
+}
+
+static void a_new_key_keeps_the_path(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    assert_int_equal(set(t, "bob", KEY_C, "10.66.0.2/32", 25), 0);
+    assert_string_equal(world.said, "remove new allowed endpoint keepalive=0 keepalive=25 ");
+    assert_int_equal(world.peer_count, 1);
+    assert_string_equal(world.peers[0].endpoint.address, "192.0.2.1");
+    assert_int_equal(world.pair_count, 1);
+    tunnel_destroy(t);
+}
+
+static void a_route_that_another_peer_needs_stays(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.0/24", 25), 0);
+    assert_int_equal(set(t, "carol", KEY_C, "10.66.0.0/24", 25), 0);
+    assert_int_equal(tunnel_peer_remove(t, "bob", &err), 0);
+    assert_int_equal(world.route_count, 1);
+    assert_int_equal(tunnel_peer_remove(t, "carol", &err), 0);
+    assert_int_equal(world.route_count, 0);
+    assert_int_equal(tunnel_peer_remove(t, "carol", &err), -ENOENT);
+    tunnel_destroy(t);
+}
+
+static void a_new_base_makes_wireguard_send(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    world.learned[world.learned_count++] =
+        (struct redirect_pair){.remote = at("192.0.2.1", 7), .base = {.port = 41000}};
+    assert_int_equal(path(t, "bob", "direct", at("192.0.2.1", 7), at("10.0.0.1", 42000)), 0);
+    assert_string_equal(world.said, "endpoint keepalive=0 keepalive=25 ");
+    assert_int_equal(world.pair_count, 1);
+    assert_int_equal(world.pairs[0].base.port, 42000);
+    assert_int_equal(world.learned_count, 0);
+    tunnel_destroy(t);
+}
+
+static void a_path_is_checked(void **state)
+{
+    struct tunnel *t = joined();
+    struct endpoint none = {.port = 0}, remote = at("192.0.2.1", 8), base = at("10.0.0.1", 41000);
+
+    (void)state;
+    assert_int_equal(path(t, "bob", "direct", remote, none), -EINVAL);
+    assert_int_equal(path(t, "bob", "direct", none, base), -EINVAL);
+    assert_int_equal(path(t, "bob", "direct", at("2001:db8::1", 8), base), -EINVAL);
+    assert_int_equal(path(t, "bob", "forwarded", remote, none), -EINVAL);
+    assert_int_equal(path(t, "carol", "direct", remote, base), -ENOENT);
+    assert_string_equal(world.said, "");
+    assert_int_equal(path(t, "bob", "forwarded", at("127.0.0.1", 8), none), 0);
+    assert_int_equal(status(t).base.port, 0);
+    tunnel_destroy(t);
+}
+
+static void a_refusal_of_nftables_leaves_no_port_open(void **state)
+{
+    struct tunnel *t = joined();
+    struct endpoint base = at("10.0.0.1", 42000);
+
+    (void)state;
+    world.refuse = true;
+    assert_int_equal(tunnel_port_open(t, "bob", &base, &err), -EIO);
+    world.refuse = false;
+    assert_int_equal(tunnel_redirect_check(t, &err), 0);
+    world.table = false;
+    assert_int_equal(tunnel_redirect_check(t, &err), 1);
+    assert_int_equal(world.port_count, 1);
+    assert_int_equal(world.ports[0], 41000);
+    tunnel_destroy(t);
+}
+
+static void a_base_that_goes_leaves_its_port(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    assert_int_equal(tunnel_addresses_check(t, &err), 0);
+    world.address_count = 0;
+    assert_int_equal(tunnel_addresses_check(t, &err), 1);
+    assert_true(world.pairs[0].away);
+    assert_int_equal(world.pairs[0].base.port, 41000);
+    assert_string_equal(world.said, "endpoint keepalive=0 keepalive=25 ");
+    world.said[0] = '\0';
+    tunnel_settled(t);
+    assert_string_equal(world.said, "endpoint keepalive=0 keepalive=25 ");
+    world.said[0] = '\0';
+    tunnel_settled(t);
+    assert_string_equal(world.said, "");
+    world.address_count = 1;
+    assert_int_equal(tunnel_addresses_check(t, &err), 1);
+    assert_false(world.pairs[0].away);
+    tunnel_destroy(t);
+}
+
+static void a_peer_that_moved_is_followed_when_a_base_goes(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    world.peers[0].endpoint = at("192.0.2.9", 9);
+    world.address_count = 0;
+    assert_int_equal(tunnel_addresses_check(t, &err), 1);
+    assert_string_equal(world.peers[0].endpoint.address, "192.0.2.9");
+    tunnel_destroy(t);
+}
+
+static void a_deleted_interface_is_made_and_filled_again(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    assert_int_equal(tunnel_link_check(t, &err), 0);
+    device_destroy("pg0", NULL);
+    assert_int_equal(tunnel_link_check(t, &err), 1);
+    assert_int_equal(world.peer_count, 1);
+    assert_int_equal(world.peers[0].allowed_count, 1);
+    assert_int_equal(world.peers[0].keepalive, 25);
+    assert_string_equal(world.peers[0].endpoint.address, "192.0.2.1");
+    assert_int_equal(world.route_count, 1);
+    assert_int_equal(tunnel_link_check(t, &err), 0);
+    tunnel_destroy(t);
+}
+
+static void undoing_leaves_nothing(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    tunnel_undo(t);
+    assert_false(world.stands);
+    assert_false(world.table);
+    tunnel_destroy(t);
+    tunnel_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_standing_peer_is_taken_over_untouched, setup),
+        cmocka_unit_test_setup(only_what_differs_is_set, setup),
+        cmocka_unit_test_setup(what_nobody_asks_for_goes_after_its_time, setup),
+        cmocka_unit_test_setup(a_peer_set_in_time_stays, setup),
+        cmocka_unit_test_setup(a_standing_peer_without_grant_goes_at_once, setup),
+        cmocka_unit_test_setup(a_table_without_its_interface_is_removed, setup),
+        cmocka_unit_test_setup(an_interface_with_another_key_is_left_alone, setup),
+        cmocka_unit_test_setup(nobody_takes_anothers_key, setup),
+        cmocka_unit_test_setup(a_new_key_keeps_the_path, setup),
+        cmocka_unit_test_setup(a_route_that_another_peer_needs_stays, setup),
+        cmocka_unit_test_setup(a_new_base_makes_wireguard_send, setup),
+        cmocka_unit_test_setup(a_path_is_checked, setup),
+        cmocka_unit_test_setup(a_refusal_of_nftables_leaves_no_port_open, setup),
+        cmocka_unit_test_setup(a_base_that_goes_leaves_its_port, setup),
+        cmocka_unit_test_setup(a_peer_that_moved_is_followed_when_a_base_goes, setup),
+        cmocka_unit_test_setup(a_deleted_interface_is_made_and_filled_again, setup),
+        cmocka_unit_test_setup(undoing_leaves_nothing, setup),
+    };
+
+    randombytes_buf(key.secret, sizeof key.secret);
+    crypto_scalarmult_curve25519_base(key.public, key.secret);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
