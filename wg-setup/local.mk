@@ -57,3 +57,6 @@ tests_unit_test_peer_LDADD = $(WG_TEST_LIBS)
 tests_unit_test_tunnel_SOURCES = tests/unit/test_tunnel.c
 tests_unit_test_tunnel_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_tunnel_LDADD = $(WG_TEST_LIBS)
+
+dist_man_MANS += wg-setup/punchguard-wg-setup.8
+EXTRA_DIST += tests/examples/wg-setup-by-printf.sh
