@@ -9,7 +9,8 @@
 
 /* 0, or -EPERM with `err` saying which capability is missing. */
 int limits_check(struct error *err);
-/* Keeps CAP_NET_ADMIN alone, in the bounding set too, and sets no_new_privs. 0, or -errno with `err` filled. */
+/* Keeps CAP_NET_ADMIN alone, in the bounding set too, sets no_new_privs, and denies (EPERM) system calls that nothing
+ * here needs; children inherit all of it. 0, or -errno with `err` filled. */
 int limits_apply(struct error *err);
 
 #endif

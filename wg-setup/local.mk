@@ -17,9 +17,9 @@ wg_setup_libwg_a_SOURCES = \
 	wg-setup/tunnel_request.c \
 	wg-setup/uapi.c wg-setup/uapi.h \
 	wg-setup/watch.c wg-setup/watch.h
-wg_setup_libwg_a_CFLAGS = $(PG_CFLAGS) $(MNL_CFLAGS) $(NFT_CFLAGS) $(SODIUM_CFLAGS)
+wg_setup_libwg_a_CFLAGS = $(PG_CFLAGS) $(MNL_CFLAGS) $(NFT_CFLAGS) $(SECCOMP_CFLAGS) $(SODIUM_CFLAGS)
 
-WG_LIBS = wg-setup/libwg.a $(PROTOCOL_LIBS) $(MNL_LIBS) $(NFT_LIBS)
+WG_LIBS = wg-setup/libwg.a $(PROTOCOL_LIBS) $(MNL_LIBS) $(NFT_LIBS) $(SECCOMP_LIBS)
 
 bin_PROGRAMS += punchguard-wg-setup
 punchguard_wg_setup_SOURCES = wg-setup/main.c
@@ -28,7 +28,7 @@ punchguard_wg_setup_LDADD = $(WG_LIBS)
 
 if HAVE_CMOCKA
 WG_TESTS = tests/unit/test_uapi tests/unit/test_redirect tests/unit/test_grants \
-	tests/unit/test_key tests/unit/test_address tests/unit/test_peer tests/unit/test_tunnel
+	tests/unit/test_key tests/unit/test_address tests/unit/test_limits tests/unit/test_peer tests/unit/test_tunnel
 check_PROGRAMS += $(WG_TESTS)
 TESTS += $(WG_TESTS)
 endif
@@ -50,6 +50,9 @@ tests_unit_test_key_LDADD = $(WG_TEST_LIBS)
 tests_unit_test_address_SOURCES = tests/unit/test_address.c
 tests_unit_test_address_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_address_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_limits_SOURCES = tests/unit/test_limits.c
+tests_unit_test_limits_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_limits_LDADD = $(WG_TEST_LIBS)
 tests_unit_test_peer_SOURCES = tests/unit/test_peer.c
 tests_unit_test_peer_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_peer_LDADD = $(WG_TEST_LIBS)

@@ -488,3 +488,67 @@ def removed_peer_leaves_no_route(folder):
         for one in (alice, bob):
             one.process.signal(signal.SIGTERM)
             assert one.process.wait(PATIENCE) is not None
+
+
+def _limits_of(pid):
+    """What /proc says a process may do: capabilities, no_new_privs, seccomp's mode."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    return {name: fields[name].strip()
+            for name in ("CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")}
+
+
+@scenario(timeout=60)
+def nothing_but_net_admin_is_kept(folder):
+    """wg-setup itself, and the userspace WireGuard that it started."""
+    net_admin = f"{1 << 12:016x}"
+    with Lab(folder) as lab:
+        alice = _single(lab)
+        alice.start().await_ready()
+        pids = alice.host.pids()
+        assert len(pids) == (1 if backend_here(alice.host) == "kernel" else 2), pids
+        for pid in pids:
+            assert _limits_of(pid) == {"CapPrm": net_admin, "CapEff": net_admin, "CapBnd": net_admin,
+                                       "NoNewPrivs": "1", "Seccomp": "2"}, _limits_of(pid)
+        assert alice.shut_down() == 0
+
+
+# What a kernel without netfilter's netlink answers, by a filter of system calls: family, any type, protocol.
+_WITHOUT_NFTABLES = """
+import ctypes, errno, os, socket, sys
+class Condition(ctypes.Structure):
+    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
+EQUAL, ALLOW, ERRNO, NETFILTER = 4, 0x7fff0000, 0x00050000, 12
+library = ctypes.CDLL("libseccomp.so.2")
+library.seccomp_init.restype = ctypes.c_void_p
+library.seccomp_rule_add_array.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint,
+                                           ctypes.POINTER(Condition)]
+library.seccomp_load.argtypes = [ctypes.c_void_p]
+conditions = (Condition * 2)(Condition(0, EQUAL, socket.AF_NETLINK, 0), Condition(2, EQUAL, NETFILTER, 0))
+rules = library.seccomp_init(ALLOW)
+call = library.seccomp_syscall_resolve_name(b"socket")
+assert library.seccomp_rule_add_array(rules, ERRNO | errno.EPROTONOSUPPORT, call, 2, conditions) == 0
+assert library.seccomp_load(rules) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@scenario(timeout=60)
+def without_nftables_direct_paths_are_refused_and_forwarded_ones_work(folder):
+    with Lab(folder) as lab:
+        alice, bob = _pair(lab)
+        plain = alice.argv()
+        alice.argv = lambda: ["python3", "-c", _WITHOUT_NFTABLES] + plain
+        for one in (alice, bob):
+            one.start().await_ready()
+        alice.set_peer(bob)
+        base = endpoint(alice.host.addresses[4], 47000)
+        error = alice.refuse("port-open", peer=bob.name, base=base)
+        assert error["code"] == "nftables" and "nf_tables" in error["message"], error
+        alice.refuse("path-set", peer=bob.name, kind="direct", base=base, remote=endpoint("192.0.2.1", 1))
+        alice.ask("path-set", peer=bob.name, kind="forwarded", remote=endpoint("127.0.0.1", 47001))
+        assert alice.status_of(bob)["endpoint"] == endpoint("127.0.0.1", 47001)
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+            assert interface_index(one.host) is None
+        return error["message"]
