@@ -75,24 +75,91 @@ static size_t address_bytes(const struct prefix *prefix)
     return prefix->family == AF_INET ? 4 : 16;
 }
 
-int address_add(const char *interface, const struct prefix *address, struct error *err)
+static int change_address(const char *interface, const struct prefix *address, bool add)
 {
     char buffer[512];
-    struct nlmsghdr *head = begin(buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+    struct nlmsghdr *head =
+        begin(buffer, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
     struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(head, sizeof *m);
-    int rc;
 
     m->ifa_family = (uint8_t)address->family;
     m->ifa_prefixlen = address->length;
-    /* No duplicate address detection: nobody else is on the link, and the address is usable at
-     * once. */
+    /* No duplicate address detection: nobody else is on the link, and the address is usable at once. */
     m->ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0;
     m->ifa_scope = RT_SCOPE_UNIVERSE;
     m->ifa_index = if_nametoindex(interface);
     mnl_attr_put(head, IFA_LOCAL, address_bytes(address), address->address);
     mnl_attr_put(head, IFA_ADDRESS, address_bytes(address), address->address);
-    rc = m->ifa_index == 0 ? -ENODEV : talk(head, NULL, NULL);
+    return m->ifa_index == 0 ? -ENODEV : talk(head, NULL, NULL);
+}
+
+int address_add(const char *interface, const struct prefix *address, struct error *err)
+{
+    int rc = change_address(interface, address, true);
+
     return rc < 0 && rc != -EEXIST ? fail(err, rc, "add an address", interface) : 0;
+}
+
+static uint8_t mask_length(const uint8_t *mask, size_t bytes)
+{
+    uint8_t length = 0;
+
+    for (size_t bit = 0; bit < 8 * bytes && (mask[bit / 8] & (0x80 >> bit % 8)); bit++)
+        length++;
+    return length;
+}
+
+/* False for what has no address that could be ours. */
+static bool to_prefix(const struct ifaddrs *item, struct prefix *out)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)item->ifa_addr;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)item->ifa_addr;
+
+    memset(out, 0, sizeof *out);
+    if (item->ifa_addr == NULL || item->ifa_netmask == NULL)
+        return false;
+    out->family = item->ifa_addr->sa_family;
+    if (out->family == AF_INET) {
+        memcpy(out->address, &in->sin_addr, 4);
+        in = (const struct sockaddr_in *)item->ifa_netmask;
+        out->length = mask_length((const uint8_t *)&in->sin_addr, 4);
+        return true;
+    }
+    if (out->family != AF_INET6 || IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
+        return false;
+    memcpy(out->address, &in6->sin6_addr, 16);
+    in6 = (const struct sockaddr_in6 *)item->ifa_netmask;
+    out->length = mask_length(in6->sin6_addr.s6_addr, 16);
+    return true;
+}
+
+static bool is_among(const struct prefix *address, const struct prefix *addresses, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (prefix_equal(address, &addresses[i]))
+            return true;
+    return false;
+}
+
+int address_keep(const char *interface, const struct prefix *addresses, size_t count,
+                 struct error *err)
+{
+    struct ifaddrs *list;
+    struct prefix found;
+    int rc = 0;
+
+    if (getifaddrs(&list) < 0)
+        return fail(err, -errno, "read the addresses", interface);
+    for (struct ifaddrs *item = list; rc == 0 && item != NULL; item = item->ifa_next) {
+        if (strcmp(item->ifa_name, interface) != 0 || !to_prefix(item, &found) ||
+            is_among(&found, addresses, count))
+            continue;
+        rc = change_address(interface, &found, false);
+        /* A primary address takes its secondaries with it. */
+        rc = rc == -EADDRNOTAVAIL ? 0 : rc;
+    }
+    freeifaddrs(list);
+    return rc < 0 ? fail(err, rc, "remove an address", interface) : 0;
 }
 
 int address_route(const char *interface, const struct prefix *to, bool add, struct error *err)

@@ -13,6 +13,9 @@
 /* Each: 0, or -errno with `err` filled. What is so already is no error. */
 int address_link_up(const char *interface, int mtu, struct error *err);
 int address_add(const char *interface, const struct prefix *address, struct error *err);
+/* Removes all addresses but these and link-local ones. */
+int address_keep(const char *interface, const struct prefix *addresses, size_t count,
+                 struct error *err);
 /* A route to the prefix through the interface. */
 int address_route(const char *interface, const struct prefix *to, bool add, struct error *err);
 /* The interface's number, 0 where there is none. */

@@ -47,6 +47,8 @@ struct program {
     struct interface interface;
     struct key key;
     const char *state_dir;
+    int64_t restore_at; /* not before */
+    bool links_changed; /* and the interface may be gone */
     bool by_options, failed;
 };
 
@@ -231,13 +233,51 @@ static void on_message(void *data, const struct message *m)
 
 /* The loop */
 
+/* An interface that is lost at once, every time, is made once a second. */
+#define RESTORE_INTERVAL_MS 1000
+
+/* In how many ms it may be made again; -1 for at once. */
+static int restore_pause(const struct program *program)
+{
+    int64_t left = program->restore_at - clock_ms();
+
+    return left > 0 ? (int)left : -1;
+}
+
+static void on_restored(struct program *program, const char *why, int rc, const struct error *err)
+{
+    if (rc < 0)
+        fatal(program, err);
+    else if (rc > 0)
+        log_warn("%s: interface %s is made again", why, program->interface.name);
+    if (rc != 0)
+        program->restore_at = clock_ms() + RESTORE_INTERVAL_MS;
+}
+
 static void on_backend_ended(struct program *program)
 {
     struct error err;
+    int rc = tunnel_restore(program->tunnel, &err);
 
-    log_warn("the userspace WireGuard ended: starting it again");
-    if (tunnel_restore(program->tunnel, &err) < 0)
-        fatal(program, &err);
+    on_restored(program, "the userspace WireGuard ended", rc < 0 ? rc : 1, &err);
+}
+
+static void on_links(struct program *program)
+{
+    struct error err;
+    int rc = tunnel_link_check(program->tunnel, &err);
+
+    program->links_changed = false;
+    on_restored(program, "somebody removed it", rc, &err);
+}
+
+/* Must not wait for things to settle: packets leave with an address that is gone. */
+static void on_addresses(struct program *program)
+{
+    struct error err;
+
+    if (tunnel_addresses_check(program->tunnel, &err) < 0)
+        log_error("%s", err.message);
 }
 
 static void on_ruleset(struct program *program)
@@ -254,21 +294,6 @@ static void on_ruleset(struct program *program)
         log_error("our nftables table can't be put back: %s", err.message);
 }
 
-/* What must not wait for things to settle: packets leave with an address that is gone, or there is
- * no interface. */
-static void on_links(struct program *program)
-{
-    struct error err;
-    int rc = tunnel_link_check(program->tunnel, &err);
-
-    if (rc < 0)
-        fatal(program, &err);
-    else if (rc > 0)
-        log_warn("somebody removed interface %s: it is back", program->interface.name);
-    else if (tunnel_addresses_check(program->tunnel, &err) < 0)
-        log_error("%s", err.message);
-}
-
 static void on_network(struct program *program)
 {
     struct message m;
@@ -280,13 +305,18 @@ static void on_network(struct program *program)
     helper_send(program->helper, &m);
 }
 
+static int earlier(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* How long poll may wait, in ms; -1 for ever. */
 static int patience(const struct program *program)
 {
     int network = watch_timeout(program->watch);
     int tunnel = tunnel_timeout(program->tunnel, clock_ms());
 
-    return network < 0 || (tunnel >= 0 && tunnel < network) ? tunnel : network;
+    return earlier(earlier(network, tunnel), restore_pause(program));
 }
 
 static void on_turn(struct program *program, const struct pollfd *network,
@@ -294,7 +324,11 @@ static void on_turn(struct program *program, const struct pollfd *network,
 {
     if (backend->revents != 0)
         on_backend_ended(program);
-    if (network->revents != 0 && watch_network_read(program->watch))
+    if (network->revents != 0 && watch_network_read(program->watch)) {
+        program->links_changed = true;
+        on_addresses(program);
+    }
+    if (program->links_changed && restore_pause(program) < 0)
         on_links(program);
     if (ruleset->revents != 0)
         on_ruleset(program);
@@ -311,7 +345,8 @@ static void turn(struct program *program)
         {.fd = helper_wants_write(helper) ? helper_fd_out(helper) : -1, .events = POLLOUT},
         {.fd = ready ? watch_network_fd(program->watch) : -1, .events = POLLIN},
         {.fd = ready ? watch_ruleset_fd(program->watch) : -1, .events = POLLIN},
-        {.fd = ready ? tunnel_watch(program->tunnel) : -1, .events = POLLIN},
+        {.fd = ready && restore_pause(program) < 0 ? tunnel_watch(program->tunnel) : -1,
+         .events = POLLIN},
     };
 
     if (poll(fds, sizeof fds / sizeof fds[0], ready ? patience(program) : -1) < 0)

@@ -149,8 +149,7 @@ static int read_one(struct redirect *redirect, const char *kind, const char *nam
     const char *json;
     char text[96];
 
-    snprintf(text, sizeof text, "list %s inet punchguard_%s %s\n", kind, redirect->interface,
-             name);
+    snprintf(text, sizeof text, "list %s inet punchguard_%s %s\n", kind, redirect->interface, name);
     nft_ctx_output_set_flags(redirect->nft, NFT_CTX_OUTPUT_JSON);
     json = run(redirect, text, err);
     nft_ctx_output_set_flags(redirect->nft, 0);

@@ -99,6 +99,9 @@ static int bring_up(struct tunnel *t, bool adopted, struct error *err)
     struct device_about about;
     int rc = set_key(t, adopted, err);
 
+    /* Of an earlier configuration. First, as what is added again must not go with them. */
+    if (rc == 0 && adopted)
+        rc = address_keep(name_of(t), t->interface.addresses, t->interface.address_count, err);
     for (size_t i = 0; rc == 0 && i < t->interface.address_count; i++)
         rc = address_add(name_of(t), &t->interface.addresses[i], err);
     if (rc == 0)

@@ -3,6 +3,7 @@
  * In a network namespace of its own; skipped where it may not make one.
  */
 #include <errno.h>
+#include <ifaddrs.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,6 +81,45 @@ static void what_is_so_already_is_no_error(void **state)
     }
 }
 
+static bool has(const char *address)
+{
+    struct ifaddrs *list;
+    bool found = false;
+
+    assert_int_equal(getifaddrs(&list), 0);
+    for (struct ifaddrs *item = list; item != NULL; item = item->ifa_next) {
+        struct endpoint endpoint;
+
+        if (item->ifa_addr != NULL && endpoint_from_sockaddr(&endpoint, item->ifa_addr) == 0)
+            found |= strcmp(endpoint.address, address) == 0;
+    }
+    freeifaddrs(list);
+    return found;
+}
+
+static void addresses_that_are_not_kept_go(void **state)
+{
+    static const char *const texts[] = {"10.66.0.1/24", "10.66.0.9/24", "10.67.0.1/32",
+                                        "fd00::1/64", "fd00::2/64"};
+    struct prefix keep[] = {prefix("10.66.0.9/24"), prefix("fd00::2/64")};
+
+    (void)state;
+    need_link();
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct prefix address = prefix(texts[i]);
+
+        assert_int_equal(address_add("t0", &address, &err), 0);
+    }
+    assert_int_equal(address_keep("t0", keep, 2, &err), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(address_add("t0", &keep[i], &err), 0);
+    assert_true(has("10.66.0.9"));
+    assert_true(has("fd00::2"));
+    assert_false(has("10.66.0.1"));
+    assert_false(has("10.67.0.1"));
+    assert_false(has("fd00::1"));
+}
+
 static void addresses_on_links_that_are_up_are_ours(void **state)
 {
     struct prefix loopback = prefix("192.0.2.1/32");
@@ -107,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_link_has_its_kind_and_can_go_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_so_already_is_no_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(addresses_that_are_not_kept_go, setup, teardown),
         cmocka_unit_test_setup_teardown(addresses_on_links_that_are_up_are_ours, setup, teardown),
     };
 

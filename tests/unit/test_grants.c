@@ -40,11 +40,12 @@ static int setup(void **state)
     if (fd < 0)
         return -1;
     close(fd);
-    snprintf(text, sizeof text,
-             "{\"state_dir\": \"/s\", \"interface\": {\"name\": \"pg7\"}, \"peers\": ["
-             "{\"name\": \"bob\", \"id\": \"%s\", \"allowed_ips\": [\"10.66.2.0/24\", \"fd00::/64\"]},"
-             "{\"name\": \"carol\", \"id\": \"%s\"}]}",
-             bob_id, carol_id);
+    snprintf(
+        text, sizeof text,
+        "{\"state_dir\": \"/s\", \"interface\": {\"name\": \"pg7\"}, \"peers\": ["
+        "{\"name\": \"bob\", \"id\": \"%s\", \"allowed_ips\": [\"10.66.2.0/24\", \"fd00::/64\"]},"
+        "{\"name\": \"carol\", \"id\": \"%s\"}]}",
+        bob_id, carol_id);
     write_config(text);
     return 0;
 }
@@ -84,8 +85,9 @@ static int ask(const struct grants *grants, const char *peer, const char *id, co
 
 static void nothing_wider_than_granted_is_given(void **state)
 {
-    static const char *const wider[] = {"0.0.0.0/0", "::/0", "10.66.0.0/16", "10.66.2.0/23",
-                                        "10.66.3.1/32", "fd00::/63", "10.66.1.255/32"};
+    static const char *const wider[] = {"0.0.0.0/0",     "::/0",         "10.66.0.0/16",
+                                        "10.66.2.0/23",  "10.66.3.1/32", "fd00::/63",
+                                        "10.66.1.255/32"};
     struct interface interface;
     struct grants *grants = load(&interface);
 

@@ -88,7 +88,8 @@ static void a_key_is_made_for_us_alone_and_kept(void **state)
 
 static void a_torn_or_lost_key_comes_back_from_its_copy(void **state)
 {
-    static const char *const torn[] = {"", "QUJD", "\1\2\3", "no key at all, though it is as long as one\n"};
+    static const char *const torn[] = {"", "QUJD", "\1\2\3",
+                                       "no key at all, though it is as long as one\n"};
     struct key first = load(), again;
     char before[64], after[64];
 
@@ -184,7 +185,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_key_is_made_for_us_alone_and_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_torn_or_lost_key_comes_back_from_its_copy, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_torn_or_lost_key_comes_back_from_its_copy, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_lost_copy_is_made_again, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_good_copy_nothing_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_that_others_can_read_is_refused, setup, teardown),

@@ -181,7 +181,8 @@ static void ports_are_bounded(void **state)
 static void allowed_ips_are_the_same_in_any_order(void **state)
 {
     struct prefix one[2], two[2];
-    struct device_peer a = {.allowed = one, .allowed_count = 2}, b = {.allowed = two, .allowed_count = 2};
+    struct device_peer a = {.allowed = one, .allowed_count = 2},
+                       b = {.allowed = two, .allowed_count = 2};
 
     (void)state;
     prefix_parse(&one[0], "10.0.0.0/8", false, NULL);

@@ -100,8 +100,17 @@ static void an_absent_base_keeps_its_port_and_loses_its_address(void **state)
 static void no_name_but_an_interface_name_reaches_nftables(void **state)
 {
     static const char *const names[] = {
-        "",    "pg0\"; flush ruleset; \"",  "pg0 {", "a\nb", "pg0;x", "../x", "$x",
-        ".x",  "-x", "a name of 16 by", "sixteen_bytes_xx",
+        "",
+        "pg0\"; flush ruleset; \"",
+        "pg0 {",
+        "a\nb",
+        "pg0;x",
+        "../x",
+        "$x",
+        ".x",
+        "-x",
+        "a name of 16 by",
+        "sixteen_bytes_xx",
     };
 
     (void)state;
@@ -110,7 +119,8 @@ static void no_name_but_an_interface_name_reaches_nftables(void **state)
 }
 
 #define TABLE(elements)                                                                            \
-    "{\"nftables\": [{\"metainfo\": {\"version\": \"1.0.6\"}}, {\"table\": {\"family\": \"inet\", "  \
+    "{\"nftables\": [{\"metainfo\": {\"version\": \"1.0.6\"}}, {\"table\": {\"family\": "          \
+    "\"inet\", "                                                                                   \
     "\"name\": \"punchguard_pg0\", \"handle\": 1}}" elements "]}"
 #define MAP(name, elements) ", {\"map\": {\"name\": \"" name "\", \"elem\": [" elements "]}}"
 
@@ -132,11 +142,13 @@ static void a_listing_gives_back_ports_pairs_and_what_was_learned(void **state)
 {
     static const char listing[] = TABLE(
         ", {\"set\": {\"name\": \"ice\", \"elem\": [41000, 42000]}}" MAP(
-            "learned", "[{\"elem\": {\"val\": {\"concat\": [\"192.0.2.1\", 5]}, \"expires\": 179}}, 41000]")
-            MAP("egress", "[{\"concat\": [\"192.0.2.1\", 5]}, 1]")
-            MAP("pairs", "[{\"concat\": [\"192.0.2.1\", 5]}, {\"concat\": [\"10.0.0.1\", 41000]}]")
-            MAP("pairs6", "[{\"concat\": [\"2001:db8::1\", 6]}, {\"concat\": [\"2001:db8::2\", 42000]}]")
-            ", {\"chain\": {\"name\": \"ingress\"}}, {\"rule\": {\"expr\": []}}");
+            "learned",
+            "[{\"elem\": {\"val\": {\"concat\": [\"192.0.2.1\", 5]}, \"expires\": 179}}, 41000]")
+            MAP("egress", "[{\"concat\": [\"192.0.2.1\", 5]}, 1]") MAP(
+                "pairs", "[{\"concat\": [\"192.0.2.1\", 5]}, {\"concat\": [\"10.0.0.1\", 41000]}]")
+                MAP("pairs6", "[{\"concat\": [\"2001:db8::1\", 6]}, {\"concat\": [\"2001:db8::2\", "
+                              "42000]}]") ", {\"chain\": {\"name\": \"ingress\"}}, {\"rule\": "
+                                          "{\"expr\": []}}");
     struct redirect_standing standing;
 
     (void)state;

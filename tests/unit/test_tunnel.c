@@ -24,10 +24,10 @@
 static struct world {
     struct device_status peers[WORLD_MAX];
     size_t peer_count;
-    bool stands;              /* the interface */
+    bool stands; /* the interface */
     bool key_is_ours;
     unsigned link;
-    char said[4000];          /* what the device was told of peers, and the routes */
+    char said[4000]; /* what the device was told of peers, and the routes */
     struct prefix routes[WORLD_MAX];
     size_t route_count;
     uint16_t ports[WORLD_MAX];
@@ -37,7 +37,7 @@ static struct world {
     unsigned applied;
     char addresses[WORLD_MAX][INET6_ADDRSTRLEN];
     size_t address_count;
-    bool refuse;              /* nftables does */
+    bool refuse; /* nftables does */
 } world;
 
 static struct key key;
@@ -247,6 +247,16 @@ int address_add(const char *interface, const struct prefix *address, struct erro
     return 0;
 }
 
+int address_keep(const char *interface, const struct prefix *addresses, size_t count,
+                 struct error *error)
+{
+    (void)interface;
+    (void)addresses;
+    (void)count;
+    (void)error;
+    return 0;
+}
+
 int address_route(const char *interface, const struct prefix *to, bool add, struct error *err)
 {
     (void)interface;
@@ -351,7 +361,7 @@ static int set(struct tunnel *t, const char *name, const char *public, const cha
 {
     char *items[] = {(char *)(uintptr_t)allowed};
     struct message_peer_set m = {.peer = (char *)(uintptr_t)name,
-                                 .wg_public_key = (char *)(uintptr_t)public,
+                                 .wg_public_key = (char *)(uintptr_t) public,
                                  .allowed_ips = {.items = items, .count = 1},
                                  .keepalive = keepalive};
 

@@ -4,6 +4,7 @@
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -488,6 +489,32 @@ def removed_peer_leaves_no_route(folder):
         for one in (alice, bob):
             one.process.signal(signal.SIGTERM)
             assert one.process.wait(PATIENCE) is not None
+
+
+@scenario(timeout=60)
+def userspace_wireguard_that_always_ends_is_started_once_a_second(folder):
+    with Lab(folder) as lab:
+        alice, bob = _pair(lab)
+        if backend_here(alice.host) == "kernel":
+            raise Skip("the kernel's WireGuard does not end")
+        starts = os.path.join(folder, "starts")
+        with open(os.path.join(folder, "wireguard-go"), "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\necho >>{starts}\n"
+                       f"exec timeout --foreground -s KILL 0.3 {shutil.which('wireguard-go')} \"$@\"\n")
+        os.chmod(file.name, 0o755)
+        plain = alice.argv()
+        alice.argv = lambda: ["env", f"PATH={folder}:{os.environ['PATH']}"] + plain
+        for one in (alice, bob):
+            one.start().await_ready()
+        time.sleep(4)
+        alice.process.send({"type": "ping", "ref": 77})
+        alice.process.await_event(lambda event: event["type"] == "pong", 3, "pong")
+        with open(starts, encoding="ascii") as file:
+            count = len(file.readlines())
+        assert 3 <= count <= 6, count
+        for one in (alice, bob):
+            one.process.stop(PATIENCE)
+        return f"{count} starts in 4 s"
 
 
 def _limits_of(pid):
