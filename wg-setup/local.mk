@@ -35,7 +35,7 @@ endif
 WG_TEST_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 WG_TEST_LIBS = $(WG_LIBS) $(CMOCKA_LIBS)
 
-tests_unit_test_uapi_SOURCES = tests/unit/test_uapi.c tests/fuzz/fuzz_uapi.c
+tests_unit_test_uapi_SOURCES = tests/unit/test_uapi.c
 tests_unit_test_uapi_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_uapi_LDADD = $(WG_TEST_LIBS)
 tests_unit_test_redirect_SOURCES = tests/unit/test_redirect.c
@@ -60,6 +60,16 @@ tests_unit_test_peer_LDADD = $(WG_TEST_LIBS)
 tests_unit_test_tunnel_SOURCES = tests/unit/test_tunnel.c
 tests_unit_test_tunnel_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_tunnel_LDADD = $(WG_TEST_LIBS)
+
+WG_FUZZERS = tests/fuzz/fuzz_redirect tests/fuzz/fuzz_uapi
+check_PROGRAMS += $(WG_FUZZERS)
+TESTS += $(WG_FUZZERS)
+tests_fuzz_fuzz_redirect_SOURCES = tests/fuzz/fuzz_redirect.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_redirect_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_redirect_LDADD = $(WG_LIBS)
+tests_fuzz_fuzz_uapi_SOURCES = tests/fuzz/fuzz_uapi.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_uapi_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_uapi_LDADD = $(WG_LIBS)
 
 dist_man_MANS += wg-setup/punchguard-wg-setup.8
 EXTRA_DIST += tests/examples/wg-setup-by-printf.sh

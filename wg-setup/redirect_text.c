@@ -214,8 +214,14 @@ static int read_pair(const struct json_at *at, bool port_alone, struct redirect_
     value = json_item(at, 1);
     if (read_key(&key, &pair->remote, err) < 0)
         return -EBADMSG;
-    return port_alone ? read_port(&value, &pair->base.port, err)
-                      : read_endpoint(&value, &pair->base, err);
+    if (port_alone)
+        return read_port(&value, &pair->base.port, err);
+    if (read_endpoint(&value, &pair->base, err) < 0)
+        return -EBADMSG;
+    if (endpoint_family(&pair->base) == endpoint_family(&pair->remote))
+        return 0;
+    json_fail(at, err, "nftables", "has addresses of two families");
+    return -EBADMSG;
 }
 
 /* More is not ours. */

@@ -61,7 +61,7 @@ static void drop_unreadable(struct tunnel *t)
 int tunnel_adopt(struct tunnel *t, int64_t now_ms, struct error *err)
 {
     struct adoption adoption = {.tunnel = t};
-    struct error why;
+    struct error why = {.message = "out of memory"};
     int rc = t->ops->read(t->interface.name, NULL, on_peer, &adoption, err);
 
     if (rc < 0)

@@ -68,13 +68,45 @@ static int read_key(const char *hex, uint8_t out[KEY_BYTES])
                : -EBADMSG;
 }
 
+/* A decimal number from 0 to max. */
+static int read_number(const char *value, int64_t max, int64_t *out)
+{
+    char *end;
+    long long number;
+
+    errno = 0;
+    number = strtoll(value, &end, 10);
+    if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || number > max)
+        return -EBADMSG;
+    *out = number;
+    return 0;
+}
+
+static int read_short(const char *value, uint16_t *out)
+{
+    int64_t number;
+
+    if (read_number(value, UINT16_MAX, &number) < 0)
+        return -EBADMSG;
+    *out = (uint16_t)number;
+    return 0;
+}
+
+/* The specification has a positive one; wireguard-go writes it negative. */
+static int read_errno(const char *value)
+{
+    int64_t number;
+
+    return read_number(value + (*value == '-'), 4095, &number) < 0 ? -EBADMSG : -(int)number;
+}
+
 static int read_device(const char *key, const char *value, struct device_about *about)
 {
     uint8_t secret[KEY_BYTES];
 
-    if (strcmp(key, "listen_port") == 0) {
-        about->listen_port = (uint16_t)strtoul(value, NULL, 10);
-    } else if (strcmp(key, "private_key") == 0) {
+    if (strcmp(key, "listen_port") == 0)
+        return read_short(value, &about->listen_port);
+    if (strcmp(key, "private_key") == 0) {
         if (read_key(value, secret) < 0)
             return -EBADMSG;
         crypto_scalarmult_curve25519_base(about->public_key, secret);
@@ -92,27 +124,32 @@ static int read_allowed(const char *value, struct device_status *peer)
                : 0;
 }
 
-static int read_peer(const char *key, const char *value, struct device_status *peer)
+static int read_endpoint(const char *value, struct endpoint *endpoint)
 {
     char host[256];
     uint16_t port;
 
-    if (strcmp(key, "endpoint") == 0) {
-        if (endpoint_split(value, 0, host, &port, NULL) == 0)
-            endpoint_set(&peer->endpoint, host, port);
-    } else if (strcmp(key, "allowed_ip") == 0) {
+    return endpoint_split(value, 0, host, &port, NULL) < 0 || endpoint_set(endpoint, host, port) < 0
+               ? -EBADMSG
+               : 0;
+}
+
+static int read_peer(const char *key, const char *value, struct device_status *peer)
+{
+    if (strcmp(key, "endpoint") == 0)
+        return read_endpoint(value, &peer->endpoint);
+    if (strcmp(key, "allowed_ip") == 0)
         return read_allowed(value, peer);
-    } else if (strcmp(key, "preshared_key") == 0) {
+    if (strcmp(key, "preshared_key") == 0)
         return read_key(value, peer->preshared_key);
-    } else if (strcmp(key, "persistent_keepalive_interval") == 0) {
-        peer->keepalive = (uint16_t)strtoul(value, NULL, 10);
-    } else if (strcmp(key, "last_handshake_time_sec") == 0) {
-        peer->latest_handshake = strtoll(value, NULL, 10);
-    } else if (strcmp(key, "rx_bytes") == 0) {
-        peer->rx_bytes = strtoll(value, NULL, 10);
-    } else if (strcmp(key, "tx_bytes") == 0) {
-        peer->tx_bytes = strtoll(value, NULL, 10);
-    }
+    if (strcmp(key, "persistent_keepalive_interval") == 0)
+        return read_short(value, &peer->keepalive);
+    if (strcmp(key, "last_handshake_time_sec") == 0)
+        return read_number(value, INT64_MAX, &peer->latest_handshake);
+    if (strcmp(key, "rx_bytes") == 0)
+        return read_number(value, INT64_MAX, &peer->rx_bytes);
+    if (strcmp(key, "tx_bytes") == 0)
+        return read_number(value, INT64_MAX, &peer->tx_bytes);
     return 0;
 }
 
@@ -127,7 +164,7 @@ static int take(const char *key, const char *value, struct device_about *about,
         return read_key(value, peer->public_key);
     }
     if (strcmp(key, "errno") == 0)
-        return -(int)strtol(value, NULL, 10);
+        return read_errno(value);
     return *in_peer ? read_peer(key, value, peer) : read_device(key, value, about);
 }
 

@@ -193,6 +193,7 @@ static void a_listing_of_another_shape_is_refused(void **state)
         TABLE(MAP("pairs", "[{\"concat\": [\"192.0.2.1\", 5]}, 41000]")),
         TABLE(MAP("pairs", "[{\"concat\": [\"192.0.2.1\"]}, {\"concat\": [\"10.0.0.1\", 1]}]")),
         TABLE(MAP("pairs", "[{\"concat\": [\"x\", 5]}, {\"concat\": [\"10.0.0.1\", 1]}]")),
+        TABLE(MAP("pairs", "[{\"concat\": [\"10.0.0.2\", 5]}, {\"concat\": [\"fd00::1\", 1]}]")),
         TABLE(MAP("learned", "[{\"elem\": {}}, 1]")),
     };
     struct redirect_standing standing;

@@ -92,6 +92,19 @@ def every_kind_filters_by_address_and_port(folder):
 
 
 @scenario()
+def eif_lets_anybody_in(folder):
+    """To the port that the host has on the inside, whomever it has sent to before."""
+    with Lab(folder) as lab:
+        server = lab.public_server("server", 50)
+        host = lab.host("host", lab.home("eif"))
+        with _bound_socket(host, 40001) as mine, _bound_socket(server, 7) as anybody:
+            anybody.sendto(b"hello", (host.lan.router.address, 40001))
+            assert receive(mine, 1) == (b"hello", (str(server.addresses[4]), 7))
+            mine.sendto(b"back", (str(server.addresses[4]), 7))
+            assert receive(anybody, 1) == (b"back", (host.lan.router.address, 40001))
+
+
+@scenario()
 def two_eim_hosts_punch_by_hand(folder):
     with Lab(folder) as lab:
         alice, bob = lab.pair("eim/eim")
