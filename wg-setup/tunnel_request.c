@@ -463,7 +463,7 @@ struct status_call {
 static bool base_of(struct status_call *call, const struct peer *peer,
                     const struct endpoint *endpoint, struct endpoint *base)
 {
-    if (endpoint->address[0] == '\0' || peer->port_count == 0)
+    if (endpoint->address[0] == '\0' || endpoint_is_loopback(endpoint) || peer->port_count == 0)
         return false;
     if (peer_base(peer, endpoint, NULL, base))
         return true;
