@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import threading
 import time
 
@@ -108,9 +109,10 @@ class _Hole:
     def __init__(self, wg, port):
         self.wg = wg
         self.port = port
-        self.base = endpoint(wg.host.addresses[4], port)
-        self.mapped = endpoint(wg.host.lan.outermost.address, port)
-        self.socket = wg.host.socket()
+        family = min(wg.host.addresses)
+        self.base = endpoint(wg.host.addresses[family], port)
+        self.mapped = endpoint(wg.host.lan.outermost.address, port) if family == 4 else self.base
+        self.socket = wg.host.socket(socket.AF_INET if family == 4 else socket.AF_INET6)
         self.socket.bind((self.base["address"], port))
 
     def send(self, other, data=b"\0\1 as STUN begins"):
@@ -250,15 +252,15 @@ def _device(host):
     return kept
 
 
-def _taken_over(folder, port, end):
+def _taken_over(folder, port, end, kind="eim/eim"):
     """alice's wg-setup is ended by `end` and another one started, told what a broker would tell."""
     with Lab(folder) as lab:
-        mine, theirs = _joined(lab, port)
+        mine, theirs = _joined(lab, port, kind)
         alice, bob = mine.wg, theirs.wg
         host = alice.host
         _loses_nothing(alice, bob)
         before = _device(host), _table(host), _learned(host), interface_index(host)
-        assert before[2], "nothing was learned"
+        assert before[2] or kind == "ipv6", "nothing was learned"
         watch = host.start(["ip", "monitor", "link", "address", "route"], "ip-monitor")
         notices = []
 
@@ -298,6 +300,13 @@ def killed_wg_setup_is_replaced_without_loss(folder):
         wg.process.kill()
         wg.process.wait(PATIENCE)
     return _taken_over(folder, 42100, end)
+
+
+@scenario(timeout=120)
+def ipv6_tunnel_is_taken_over_without_loss(folder):
+    def end(wg):
+        assert wg.end_input() == 0
+    return _taken_over(folder, 42150, end, "ipv6")
 
 
 @scenario(timeout=120)
