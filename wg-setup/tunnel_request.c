@@ -320,13 +320,66 @@ int tunnel_port_close(struct tunnel *t, const char *name, const struct endpoint 
 
 /* path-set */
 
+struct finding {
+    const uint8_t *key;
+    struct endpoint endpoint;
+    int64_t latest_handshake;
+};
+
+static void on_found(void *data, const struct device_status *status)
+{
+    struct finding *finding = data;
+
+    if (memcmp(finding->key, status->public_key, KEY_BYTES) != 0)
+        return;
+    finding->endpoint = status->endpoint;
+    finding->latest_handshake = status->latest_handshake;
+}
+
+/* What WireGuard has of the peer now; zeros where nothing. 0, or -errno. */
+static int find(const struct tunnel *t, const struct peer *peer, struct finding *finding)
+{
+    *finding = (struct finding){.key = peer->device.public_key};
+    return t->ops->read(t->interface.name, NULL, on_found, finding, NULL);
+}
+
+int tunnel_endpoint_now(const struct tunnel *t, const struct peer *peer, struct endpoint *now)
+{
+    struct finding finding;
+    int rc = find(t, peer, &finding);
+
+    *now = finding.endpoint;
+    return rc;
+}
+
+/* A packet that came before there was an endpoint made wireguard-go try a handshake that went nowhere, and it tries no
+ * other for 5 s (REKEY_TIMEOUT). A peer that is new, and has its endpoint from the first, has not tried. */
+static int path_begin(struct tunnel *t, struct peer *peer, struct error *err)
+{
+    struct device_peer gone = {.remove = true}, all = peer->device;
+    int rc;
+
+    memcpy(gone.public_key, peer->device.public_key, KEY_BYTES);
+    rc = t->ops->set_peer(t->interface.name, &gone, err);
+    if (rc < 0)
+        return rc;
+    all.set_endpoint = all.set_keepalive = all.set_allowed = true;
+    all.set_preshared = !sodium_is_zero(all.preshared_key, KEY_BYTES);
+    rc = t->ops->set_peer(t->interface.name, &all, err);
+    if (rc == 0)
+        peer->keepalive_now = all.keepalive;
+    return rc;
+}
+
 int tunnel_path_kick(struct tunnel *t, struct peer *peer, struct error *err)
 {
     struct device_peer change = {.set_endpoint = true, .set_keepalive = true};
+    struct finding finding;
     int rc;
 
-    /* An interval that goes from none to some makes WireGuard send at once: the other side learns
-     * of the path, and without keys yet it begins the handshake. */
+    if (find(t, peer, &finding) == 0 && finding.latest_handshake == 0)
+        return path_begin(t, peer, err);
+    /* An interval that goes from none to some makes WireGuard send at once: the other side learns of the path. */
     memcpy(change.public_key, peer->device.public_key, KEY_BYTES);
     change.endpoint = peer->device.endpoint;
     rc = t->ops->set_peer(t->interface.name, &change, err);
@@ -392,28 +445,6 @@ static int pair_set(struct tunnel *t, struct peer *peer, const struct endpoint *
     /* What was learned of the remote on another port would win. */
     redirect_forget(t->redirect, remote, 0);
     return 1;
-}
-
-struct finding {
-    const uint8_t *key;
-    struct endpoint endpoint;
-};
-
-static void on_found(void *data, const struct device_status *status)
-{
-    struct finding *finding = data;
-
-    if (memcmp(finding->key, status->public_key, KEY_BYTES) == 0)
-        finding->endpoint = status->endpoint;
-}
-
-int tunnel_endpoint_now(const struct tunnel *t, const struct peer *peer, struct endpoint *now)
-{
-    struct finding finding = {.key = peer->device.public_key};
-    int rc = t->ops->read(t->interface.name, NULL, on_found, &finding, NULL);
-
-    *now = finding.endpoint;
-    return rc;
 }
 
 /* Whether WireGuard sends there already, and keeps it alive. */

@@ -388,8 +388,10 @@ static struct tunnel *joined(void)
     assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
     assert_int_equal(tunnel_port_open(t, "bob", &base, &err), 0);
     assert_int_equal(path(t, "bob", "direct", at("192.0.2.1", 7), base), 0);
-    assert_string_equal(world.said, "new allowed route endpoint keepalive=0 keepalive=25 ");
+    /* Made anew with its endpoint: a packet before may have begun a handshake that went nowhere. */
+    assert_string_equal(world.said, "new allowed route remove new allowed endpoint keepalive=25 ");
     world.said[0] = '\0';
+    world.peers[0].latest_handshake = 1;
     return t;
 }
 
@@ -569,7 +571,7 @@ static void a_new_key_keeps_the_path(void **state)
 
     (void)state;
     assert_int_equal(set(t, "bob", KEY_C, "10.66.0.2/32", 25), 0);
-    assert_string_equal(world.said, "remove new allowed endpoint keepalive=0 keepalive=25 ");
+    assert_string_equal(world.said, "remove new allowed remove new allowed endpoint keepalive=25 ");
     assert_int_equal(world.peer_count, 1);
     assert_string_equal(world.peers[0].endpoint.address, "192.0.2.1");
     assert_int_equal(world.pair_count, 1);
