@@ -51,8 +51,10 @@ def drop_all_firewall_on_both(folder):
 
 @scenario(timeout=120)
 def masquerade_random_on_a_host(folder):
+    """Such a host is behind a symmetric NAT of its own: only a far NAT that filters by nothing can be punched, and a
+    second mapping for WireGuard's packets, beside STUN's, would be seen there as another endpoint."""
     with Lab(folder) as lab:
-        alice, bob = join_pair(lab, "eim/eim")
+        alice, bob = join_pair(lab, "eim/eif")
         alice.host.nft(_MASQUERADE_RANDOM)
         return _carries_traffic(alice, bob)
 
