@@ -37,6 +37,9 @@
 /* Bootstrapping again while there is no connection, doubling, in ms. */
 #define BOOTSTRAP_MIN_MS 2000
 #define BOOTSTRAP_MAX_MS 60000
+/* Peers that were there before a change of network are waited for so long, doubling, in ms. */
+#define MISSING_MIN_MS 9000
+#define MISSING_MAX_MS 300000
 /* Tox's own clock stands still in suspend: longer than this, in ms, and we bootstrap again. */
 #define SLEPT_MS 5000
 /* The save also has the nodes of the DHT that Tox has met, for the day when the configured ones are
@@ -64,6 +67,9 @@ struct transport {
     size_t peer_count;
     int64_t reconnect_at; /* INT64_MAX: not wanted */
     int64_t reconnected;  /* when, the last time */
+    bool changed;         /* reconnect_at is for a change of network */
+    bool missing;         /* peers were there before that; reconnect_at is when to look for them */
+    int64_t missing_wait;
     int64_t busy_until, bootstrap_at, bootstrap_wait, asleep, save_at, find_at;
     int64_t request_minute;
     unsigned request_count;
@@ -382,20 +388,47 @@ void transport_reconnect(struct transport *t)
 {
     int64_t earliest = t->reconnected + TRANSPORT_RECONNECT_MS;
 
-    if (t->online)
-        t->reconnect_at = earliest > now_ms() ? earliest : now_ms();
+    if (!t->online)
+        return;
+    t->changed = true;
+    t->reconnect_at = earliest > now_ms() ? earliest : now_ms();
 }
 
-static void reconnect_when_due(struct transport *t)
+static bool any_peer_connected(const struct transport *t)
 {
+    for (size_t i = 0; i < t->peer_count; i++)
+        if (t->peers[i]->connection != TOX_CONNECTION_NONE)
+            return true;
+    return false;
+}
+
+/* Whoever was there before the change should be there after it: where nobody is, Tox has not found
+ * its way. */
+static void look_again(struct transport *t, bool had_peers)
+{
+    if (!t->missing)
+        t->missing_wait = MISSING_MIN_MS;
+    else if (t->missing_wait < MISSING_MAX_MS)
+        t->missing_wait *= 2;
+    t->missing |= had_peers;
+    if (t->missing)
+        t->reconnect_at = now_ms() + t->missing_wait;
+}
+
+static void reconnect(struct transport *t)
+{
+    bool had_peers = any_peer_connected(t);
     size_t length = tox_get_savedata_size(t->tox);
     struct error err;
     uint8_t *data;
     Tox *new;
 
-    if (now_ms() < t->reconnect_at)
-        return;
     t->reconnect_at = INT64_MAX;
+    if (!t->changed && had_peers) {
+        t->missing = false;
+        return;
+    }
+    t->changed = false;
     t->reconnected = now_ms();
     data = malloc(length);
     if (data == NULL)
@@ -410,6 +443,7 @@ static void reconnect_when_due(struct transport *t)
     }
     log_info("the network changed: connecting to Tox anew");
     tox_replace(t, new);
+    look_again(t, had_peers);
 }
 
 static int open_state(struct transport *t, const struct options *options, struct error *err)
@@ -714,7 +748,8 @@ int transport_iterate(struct transport *t)
 
     if (!t->online)
         return -1;
-    reconnect_when_due(t);
+    if (now_ms() >= t->reconnect_at)
+        reconnect(t);
     bootstrap_when_due(t);
     sockets_arrived(t->sockets);
     tox_iterate(t->tox, t);
