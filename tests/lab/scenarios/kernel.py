@@ -3,8 +3,9 @@
 
 import contextlib
 import subprocess
+import time
 
-from device import connect, join_pair
+from device import INTERFACE, connect, join_pair
 from lab import Lab
 from scenario import Skip, scenario
 from wg_setup import WgSetup, has_kernel_wireguard, interface_index
@@ -40,6 +41,38 @@ def eim_eim(folder):
 def eim_eim_with_100_ms_and_2_percent_loss(folder):
     # Twice 2 % on the way there and back: 4 %; the bound is what 50 pings exceed once in 10^4.
     return _connects_in_kernel(folder, ["delay", "100ms", "loss", "2%"], 0.16)
+
+
+def _handshake_of(device):
+    """When WireGuard's latest handshake was, by the wall clock of then."""
+    return int(device.host.run(["wg", "show", INTERFACE, "latest-handshakes"]).split()[1])
+
+
+@scenario(timeout=240, unasked=False)
+def clock_set_back_an_hour_traffic_within_30_s(folder):
+    """Both hosts have the machine's clock: each refuses what the other sends until it has forgotten the old time."""
+    with Lab(folder) as lab:
+        alice, bob = join_pair(lab, "eim/eim")
+        if not has_kernel_wireguard(alice.host):
+            raise Skip("the clock that would be set is the machine's own; tests/vm has one to spare")
+        connect(alice, bob)
+        for device, peer in ((alice, bob), (bob, alice)):
+            device.await_direct(peer)
+            device.await_event("handshake", peer)
+        at = time.monotonic()
+        time.clock_settime(time.CLOCK_REALTIME, time.time() - 3600)
+        try:
+            with alice.pinger(bob, 0.1) as pinger:
+                pinger.run(30, lambda p: 0 < _handshake_of(alice) <= time.time() + 1)
+                took = time.monotonic() - at
+                assert 0 < _handshake_of(alice) <= time.time() + 1, "no handshake by the new clock"
+                assert pinger.run(3).replies, "no traffic"
+            with alice.pinger(bob, 0.1) as pinger:
+                lost = pinger.run(2).lost()
+            assert lost == 0, f"{lost} of {len(pinger.sent)} pings lost afterwards"
+        finally:
+            time.clock_settime(time.CLOCK_REALTIME, time.time() + 3600)
+        return f"a new handshake {took:.1f} s after the clock was set back"
 
 
 @contextlib.contextmanager
