@@ -24,6 +24,8 @@ def _connects_in_kernel(folder, impairment=None, most_lost=0):
         for device, peer in ((alice, bob), (bob, alice)):
             assert device.await_ready()["backend"] == "kernel"
             device.await_direct(peer)
+            # Until a side knows of the first handshake it may begin another one.
+            device.await_event("handshake", peer)
         with alice.pinger(bob, 0.1) as pinger:
             lost = pinger.run(5).lost()
             assert lost <= most_lost * len(pinger.sent), \

@@ -425,6 +425,9 @@ def path_moves_to_another_port_without_loss(folder):
         _punch(*other)
 
         def move():
+            # Both ports first, as two brokers do: what goes to a port that is not open yet is lost.
+            for hole, remote in (other, other[::-1]):
+                hole.wg.ask("port-open", peer=remote.wg.name, base=hole.base)
             for hole, remote in (other, other[::-1]):
                 _direct(hole, remote)
             _await_endpoints(other)
