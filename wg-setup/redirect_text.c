@@ -77,6 +77,23 @@ static void write_ports(FILE *out, const struct redirect_rules *rules)
     fputs(" }\n", out);
 }
 
+/* Who sends to the port of its own pair needs no learning, which would be an update with every packet. */
+static void write_known(FILE *out, const struct redirect_rules *rules)
+{
+    fprintf(out,
+            "add set inet punchguard_%s known { type ipv4_addr . inet_service . inet_service; }\n"
+            "flush set inet punchguard_%s known\n",
+            rules->interface, rules->interface);
+    for (size_t i = 0; i < rules->pair_count; i++) {
+        const struct redirect_pair *pair = &rules->pairs[i];
+
+        if (endpoint_family(&pair->remote) == AF_INET)
+            fprintf(out, "add element inet punchguard_%s known { %s . %u . %u }\n",
+                    rules->interface, pair->remote.address, (unsigned)pair->remote.port,
+                    (unsigned)pair->base.port);
+    }
+}
+
 /* WireGuard's four message types, little-endian with three zero bytes behind: no STUN message
  * begins so, for its length and magic cookie stand elsewhere (RFC 8489 section 5), nor does a
  * probe. Without an anonymous set: the kernel takes a transaction's rules in a moment before its set elements, and what
@@ -101,7 +118,8 @@ static void write_ingress(FILE *out, const struct redirect_rules *rules)
     fprintf(
         out,
         "add rule inet punchguard_%s ingress iifname != \"%s\" fib daddr type local"
-        " meta nfproto ipv4 " IS_WIREGUARD " update @learned { ip saddr . udp sport : udp dport }\n"
+        " meta nfproto ipv4 " IS_WIREGUARD
+        " ip saddr . udp sport . udp dport != @known update @learned { ip saddr . udp sport : udp dport }\n"
         "add rule inet punchguard_%s ingress iifname != \"%s\" fib daddr type local " IS_WIREGUARD
         " udp dport set %u\n",
         interface, interface, interface, interface, (unsigned)rules->listen_port);
@@ -129,6 +147,7 @@ void redirect_write(FILE *out, const struct redirect_rules *rules)
 {
     fprintf(out, "add table inet punchguard_%s\n", rules->interface);
     write_ports(out, rules);
+    write_known(out, rules);
     fprintf(out,
             "add map inet punchguard_%s learned { type ipv4_addr . inet_service : inet_service; "
             "flags dynamic,timeout; timeout %ds; size %d; }\n",

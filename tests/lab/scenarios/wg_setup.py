@@ -243,6 +243,11 @@ def _learned(host):
     return {json.dumps(key["elem"]["val"]["concat"]): port for key, port in elements}
 
 
+def _learn(host, port):
+    """As from a peer whose NAT rebinds: who sends to the port of its own pair is not learned."""
+    host.nft(f"add element inet punchguard_{INTERFACE} learned {{ 198.51.100.9 . 4000 : {port} }}\n")
+
+
 def _device(host):
     """What WireGuard has of its peers, what traffic changes left out."""
     kept = []
@@ -259,8 +264,9 @@ def _taken_over(folder, port, end, kind="eim/eim"):
         alice, bob = mine.wg, theirs.wg
         host = alice.host
         _loses_nothing(alice, bob)
+        _learn(host, mine.base["port"])
         before = _device(host), _table(host), _learned(host), interface_index(host)
-        assert before[2] or kind == "ipv6", "nothing was learned"
+        assert before[2], "nothing was learned"
         watch = host.start(["ip", "monitor", "link", "address", "route"], "ip-monitor")
         notices = []
 
@@ -332,6 +338,7 @@ def path_change_keeps_what_was_learned(folder):
         mine, theirs = _joined(lab, 42300)
         alice, bob = mine.wg, theirs.wg
         _loses_nothing(alice, bob)
+        _learn(alice.host, mine.base["port"])
         before = _learned(alice.host)
         alice.ask("port-open", peer=bob.name, base=endpoint(mine.base["address"], 42350))
         alice.ask("port-close", peer=bob.name, base=endpoint(mine.base["address"], 42350))
