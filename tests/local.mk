@@ -32,6 +32,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/wg_setup.py \
     tests/lab/scenarios/wire.py \
     tests/lab/wg_setup.py \
+    tests/examples/signal-tox-from-shell.sh \
     tests/packages \
     tests/plugins/folder.sh
 
