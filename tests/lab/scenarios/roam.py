@@ -25,7 +25,7 @@ def _connected(lab, kind, tox=False):
     return alice, bob
 
 
-def _back_after(alice, bob, fault, limit):
+def back_after(alice, bob, fault, limit):
     """s from the fault to the reply to a ping that was sent after it."""
     with alice.pinger(bob, PING_EVERY) as pinger:
         pinger.run(1)
@@ -78,7 +78,7 @@ def address_changed_new_path_within_3_s(folder):
         alice, bob = _connected(lab, "eim/eim")
         took = []
         for device in (alice, bob):
-            took.append(_back_after(alice, bob, lambda device=device: change_address(device), 3))
+            took.append(back_after(alice, bob, lambda device=device: change_address(device), 3))
             steady(alice, bob)
         return f"back after {took[0]:.2f} s and, the other side's, {took[1]:.2f} s"
 
@@ -89,7 +89,7 @@ def link_down_and_up_within_3_s(folder):
         alice, bob = _connected(lab, "eim/eim")
         took = []
         for device in (alice, bob):
-            took.append(_back_after(alice, bob, lambda device=device: _flap(device), 3))
+            took.append(back_after(alice, bob, lambda device=device: _flap(device), 3))
             steady(alice, bob)
         return f"back after {took[0]:.2f} s and, the other side's, {took[1]:.2f} s"
 
@@ -107,7 +107,7 @@ def default_route_moved_to_another_network_within_3_s(folder):
         def leave():
             alice.host.ip(f"route replace default via {mobile.gateway(4)} dev eth1",
                           "link set eth0 down")
-        took = _back_after(alice, bob, leave, 3)
+        took = back_after(alice, bob, leave, 3)
         steady(alice, bob)
         return f"back after {took:.2f} s"
 
@@ -119,7 +119,7 @@ def nat_rebinding_on_one_side_within_5_s(folder):
         took = []
         for device, peer in ((alice, bob), (bob, alice)):
             fault = (lambda device=device, peer=peer: _rebind(device, peer))
-            took.append(_back_after(alice, bob, fault, 5))
+            took.append(back_after(alice, bob, fault, 5))
             steady(alice, bob)
         return f"back after {took[0]:.2f} s and, the other side's, {took[1]:.2f} s"
 
@@ -132,7 +132,7 @@ def nat_rebinding_on_both_sides_within_10_s(folder):
         def both():
             _rebind(alice, bob)
             _rebind(bob, alice)
-        took = _back_after(alice, bob, both, 10)
+        took = back_after(alice, bob, both, 10)
         steady(alice, bob)
         return f"back after {took:.2f} s"
 
@@ -141,6 +141,6 @@ def nat_rebinding_on_both_sides_within_10_s(folder):
 def address_changed_with_tox_alone_within_15_s(folder):
     with Lab(folder) as lab:
         alice, bob = _connected(lab, "eim/eim", tox=True)
-        took = _back_after(alice, bob, lambda: change_address(alice), 15)
+        took = back_after(alice, bob, lambda: change_address(alice), 15)
         steady(alice, bob)
         return f"back after {took:.2f} s"
