@@ -16,6 +16,7 @@
 #include "broker/process.h"
 #include "broker/program.h"
 #include "broker/watch.h"
+#include "protocol/await.h"
 #include "protocol/line.h"
 #include "protocol/log.h"
 #include "protocol/outbox.h"
@@ -581,11 +582,10 @@ static int child_spawn(struct child *child, int *ended_fd, struct error *err)
 /* Without an event for its end the process must not be left running. */
 static void child_abandon(struct child *child, int ended_fd)
 {
-    struct pollfd ended = {.fd = ended_fd, .events = POLLIN};
     int status;
 
     child_signal(child, SIGKILL);
-    poll(&ended, 1, 1000);
+    await_fd(ended_fd, POLLIN, 1000);
     child_reap(child, &status);
     process_close(&child->process);
     if (child->options.launcher == NULL)

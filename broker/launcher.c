@@ -19,6 +19,7 @@
 
 #include "broker/privilege.h"
 #include "broker/process.h"
+#include "protocol/await.h"
 #include "protocol/log.h"
 
 /* What wg-setup needs before it gives up the rest, and what starting and killing it takes. */
@@ -156,15 +157,13 @@ static void launcher_await_end(struct launcher_state *state)
     int status;
 
     while (state->process.pid > 0 && !process_reap(&state->process, &status, false)) {
-        struct pollfd ended = {.fd = state->process.pidfd, .events = POLLIN};
-
         left = deadline - now_ms();
         if (left <= 0) {
             log_warn("wg-setup did not exit within %d ms of EOF: killed", LAUNCHER_EOF_MS);
             process_signal(&state->process, SIGKILL, false);
             left = -1;
         }
-        poll(&ended, 1, (int)left);
+        await_fd(state->process.pidfd, POLLIN, (int)left);
     }
 }
 
@@ -220,7 +219,6 @@ static _Noreturn void launcher_main(int fd, char *const argv[])
 static int launcher_receive(const struct launcher *launcher, int wait_ms,
                             struct launcher_answer *answer, int ends[2])
 {
-    struct pollfd ready = {.fd = launcher->fd, .events = POLLIN};
     struct iovec part = {.iov_base = answer, .iov_len = sizeof *answer};
     union launcher_ends control;
     struct msghdr message = {.msg_iov = &part,
@@ -232,7 +230,7 @@ static int launcher_receive(const struct launcher *launcher, int wait_ms,
 
     ends[0] = ends[1] = -1;
     if (wait_ms > 0)
-        poll(&ready, 1, wait_ms);
+        await_fd(launcher->fd, POLLIN, wait_ms);
     do
         n = recvmsg(launcher->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);

@@ -5,6 +5,7 @@ PROTOCOL_TEST_LIBS = $(PROTOCOL_LIBS) $(CMOCKA_LIBS)
 
 if HAVE_CMOCKA
 PROTOCOL_TESTS = \
+	tests/unit/test_await \
 	tests/unit/test_endpoint \
 	tests/unit/test_error \
 	tests/unit/test_file \
@@ -20,6 +21,9 @@ check_PROGRAMS += $(PROTOCOL_TESTS)
 TESTS += $(PROTOCOL_TESTS)
 endif
 
+tests_unit_test_await_SOURCES = tests/unit/test_await.c
+tests_unit_test_await_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_await_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_endpoint_SOURCES = tests/unit/test_endpoint.c
 tests_unit_test_endpoint_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_endpoint_LDADD = $(PROTOCOL_TEST_LIBS)

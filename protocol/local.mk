@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 noinst_LIBRARIES += protocol/libprotocol.a
 protocol_libprotocol_a_SOURCES = \
+	protocol/await.c protocol/await.h \
 	protocol/endpoint.c protocol/endpoint.h \
 	protocol/error.c protocol/error.h \
 	protocol/file.c protocol/file.h \

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/await.h"
 #include "protocol/log.h"
 #include "wg-setup/address.h"
 #include "wg-setup/uapi.h"
@@ -348,13 +349,13 @@ static int userspace_create(const char *name, struct error *err)
 /* Until it has ended: on its way out it would still remove the socket of the next one. */
 static void await_end(pid_t pid)
 {
-    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
-    if (end.fd < 0)
+    if (fd < 0)
         return;
-    if (poll(&end, 1, 1500) == 0 && kill(pid, SIGKILL) == 0)
-        poll(&end, 1, PATIENCE_MS);
-    close(end.fd);
+    if (!await_fd(fd, POLLIN, 1500) && kill(pid, SIGKILL) == 0)
+        await_fd(fd, POLLIN, PATIENCE_MS);
+    close(fd);
 }
 
 static int userspace_destroy(const char *name, struct error *err)

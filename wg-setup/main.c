@@ -54,10 +54,17 @@ struct program {
 
 static volatile sig_atomic_t terminated;
 
+/* A signal that comes before poll() must end that poll() too. */
+static int wakers[2] = {-1, -1};
+
 static void on_signal(int signal)
 {
+    int saved = errno;
+
     (void)signal;
     terminated = 1;
+    if (write(wakers[1], "", 1) < 0)
+        errno = saved;
 }
 
 /* Answers */
@@ -347,6 +354,7 @@ static void turn(struct program *program)
         {.fd = ready ? watch_ruleset_fd(program->watch) : -1, .events = POLLIN},
         {.fd = ready && restore_pause(program) < 0 ? tunnel_watch(program->tunnel) : -1,
          .events = POLLIN},
+        {.fd = wakers[0], .events = POLLIN},
     };
 
     if (poll(fds, sizeof fds / sizeof fds[0], ready ? patience(program) : -1) < 0)
@@ -485,6 +493,8 @@ int main(int argc, char **argv)
         return 2;
     }
     if (sodium_init() < 0)
+        return 1;
+    if (pipe2(wakers, O_CLOEXEC | O_NONBLOCK) < 0)
         return 1;
     signal(SIGTERM, on_signal);
     signal(SIGINT, on_signal);

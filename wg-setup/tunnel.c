@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/await.h"
 #include "protocol/log.h"
 #include "wg-setup/address.h"
 #include "wg-setup/tunnel_state.h"
@@ -395,12 +396,10 @@ int tunnel_restore(struct tunnel *t, struct error *err)
 /* What ran an interface that is gone is on its way out, and still has the port. */
 static void await_backend_end(struct tunnel *t)
 {
-    struct pollfd end = {.fd = t->watch, .events = POLLIN};
-
-    if (t->watch < 0 || poll(&end, 1, BACKEND_END_MS) != 0)
+    if (t->watch < 0 || await_fd(t->watch, POLLIN, BACKEND_END_MS))
         return;
     syscall(SYS_pidfd_send_signal, t->watch, SIGKILL, NULL, 0);
-    poll(&end, 1, BACKEND_END_MS);
+    await_fd(t->watch, POLLIN, BACKEND_END_MS);
 }
 
 int tunnel_link_check(struct tunnel *t, struct error *err)

@@ -15,6 +15,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,7 +51,11 @@ static bool ready_within(int fd, int wait_ms)
 {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
 
-    return poll(&ready, 1, wait_ms) == 1;
+    int count;
+
+    while ((count = poll(&ready, 1, wait_ms)) < 0 && errno == EINTR)
+        ;
+    return count == 1;
 }
 
 static int reap(struct launcher *launcher)
@@ -123,6 +128,37 @@ static void say_other_words(const struct launcher *launcher)
         if (word != 1 && word != 2)
             assert_int_equal(send(launcher_fd(launcher), &byte, 1, 0), 1);
     }
+}
+
+static void on_alarm(int signal)
+{
+    (void)signal;
+}
+
+/* SIGTERM while it waits for the launcher's answer is heard of later, in the event loop. */
+static void a_signal_does_not_cut_the_start_short(void **state)
+{
+    struct sigaction action = {.sa_handler = on_alarm};
+    struct itimerval timer = {.it_interval = {.tv_usec = 200}, .it_value = {.tv_usec = 200}};
+    struct launcher *launcher;
+    struct launcher_start started = {.in = -1, .out = -1};
+    struct error err;
+    int failed = 0, status;
+
+    (void)state;
+    only_root();
+    sigaction(SIGALRM, &action, NULL);
+    launcher = open_shell("read x");
+    setitimer(ITIMER_REAL, &timer, NULL);
+    for (int i = 0; i < 10 && failed == 0; i++) {
+        failed = launcher_start(launcher, &started, &err);
+        stop(&started);
+        ready_within(launcher_fd(launcher), WAIT_MS);
+        launcher_reap(launcher, &status);
+    }
+    setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+    assert_int_equal(failed, 0);
+    launcher_close(launcher);
 }
 
 /* A compromised broker may say what it likes. */
@@ -262,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_starts_was_fixed_before_the_fork),
         cmocka_unit_test(one_at_a_time_and_then_again),
+        cmocka_unit_test(a_signal_does_not_cut_the_start_short),
         cmocka_unit_test(it_knows_two_words_alone),
         cmocka_unit_test(a_program_that_is_missing_is_an_error),
         cmocka_unit_test(it_and_its_helper_end_with_the_broker),
