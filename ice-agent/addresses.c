@@ -67,23 +67,44 @@ static bool is_free(const struct local_address *local, const struct prefix *excl
            !prefix_among(&address, exclude, count);
 }
 
+static bool family_is_missing(const struct addresses *chosen, int family)
+{
+    for (size_t i = 0; i < chosen->count; i++)
+        if (endpoint_family(&chosen->items[i]) == family)
+            return false;
+    return true;
+}
+
+static void choose_of_family(struct addresses *chosen, int family, const struct local_address *all,
+                             size_t count, const struct prefix *exclude, size_t exclude_count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (endpoint_family(&all[i].endpoint) == family && is_free(&all[i], exclude, exclude_count))
+            choose(chosen, &all[i].endpoint);
+    if (!family_is_missing(chosen, family))
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (endpoint_family(&all[i].endpoint) == family && !all[i].point_to_point &&
+            is_free(&all[i], NULL, 0))
+            choose(chosen, &all[i].endpoint);
+}
+
 void addresses_choose(struct addresses *chosen, const struct local_address *all, size_t count,
                       const struct prefix *exclude, size_t exclude_count)
 {
-    bool ipv4 = true, ipv6 = true;
+    static const int families[] = {AF_INET, AF_INET6};
+    bool missing[2];
 
     chosen->count = 0;
     for (size_t i = 0; i < count; i++)
-        if (is_free(&all[i], exclude, exclude_count))
+        if ((!all[i].point_to_point || all[i].preferred) &&
+            is_free(&all[i], exclude, exclude_count))
             choose(chosen, &all[i].endpoint);
-    for (size_t i = 0; i < chosen->count; i++) {
-        ipv4 &= endpoint_family(&chosen->items[i]) != AF_INET;
-        ipv6 &= endpoint_family(&chosen->items[i]) != AF_INET6;
-    }
-    for (size_t i = 0; i < count; i++)
-        if ((endpoint_family(&all[i].endpoint) == AF_INET ? ipv4 : ipv6) &&
-            !all[i].point_to_point && is_free(&all[i], NULL, 0))
-            choose(chosen, &all[i].endpoint);
+    for (int i = 0; i < 2; i++)
+        missing[i] = family_is_missing(chosen, families[i]);
+    for (int i = 0; i < 2; i++)
+        if (missing[i])
+            choose_of_family(chosen, families[i], all, count, exclude, exclude_count);
 }
 
 /* The address that a datagram to the internet would leave with; connect() sends nothing. */
@@ -120,6 +141,7 @@ static void prefer(struct local_address *all, size_t count, const char *remote)
         if (!endpoint_equal(&all[i].endpoint, &source))
             continue;
         found = all[i];
+        found.preferred = true;
         memmove(all + 1, all, i * sizeof *all);
         all[0] = found;
         return;
@@ -137,6 +159,7 @@ static size_t interfaces_read(const struct ifaddrs *list, struct local_address *
             endpoint_from_sockaddr(&local->endpoint, at->ifa_addr) < 0)
             continue;
         local->endpoint.port = 0;
+        local->preferred = false;
         local->point_to_point = (at->ifa_flags & IFF_POINTOPOINT) != 0;
         snprintf(local->interface, sizeof local->interface, "%s", at->ifa_name);
         count++;

@@ -21,7 +21,8 @@
 struct local_address {
     struct endpoint endpoint; /* port 0 */
     char interface[16];
-    bool point_to_point;
+    bool point_to_point; /* a tunnel, or a modem */
+    bool preferred;      /* what is sent to the internet leaves with it */
 };
 
 struct addresses {
@@ -31,10 +32,12 @@ struct addresses {
 
 /* Chooses, without I/O. Left out are loopback, link-local IPv6 (a candidate has no scope),
  * site-local, mapped and multicast addresses, interfaces that only join containers and virtual
- * machines to this host (docker*, veth*, virbr*, vnet*), and what `exclude` contains. Where
- * `exclude` leaves none of a family, its addresses on interfaces that are no tunnels come back,
- * last: a peer may have been granted the very network that we are in. The first ones win where
- * there are too many. */
+ * machines to this host (docker*, veth*, virbr*, vnet*), point-to-point interfaces that are not
+ * the way to the internet, and what `exclude` contains: WireGuard inside another tunnel would be
+ * slower than beside it, and be cut where that one is. Of a family that is left with none,
+ * addresses come back, last: those on tunnels, and without any those that `exclude` contains on
+ * interfaces that are no tunnels, for a peer may have been granted the very network that we are in.
+ * The first ones win where there are too many. */
 void addresses_choose(struct addresses *chosen, const struct local_address *all, size_t count,
                       const struct prefix *exclude, size_t exclude_count);
 

@@ -9,6 +9,7 @@ EXTRA_DIST += \
     tests/lab/lab.py \
     tests/lab/node.py \
     tests/lab/pcap.py \
+    tests/lab/plain_wireguard.py \
     tests/lab/probe.py \
     tests/lab/process.py \
     tests/lab/run \

@@ -12,7 +12,7 @@
 
 struct interface {
     const char *name, *address;
-    bool point_to_point;
+    bool point_to_point, preferred;
 };
 
 /* Chooses among them; the result as "ADDRESS ADDRESS …". */
@@ -27,6 +27,7 @@ static const char *choose(const struct interface *interfaces, size_t count, cons
         assert_int_equal(endpoint_set(&all[i].endpoint, interfaces[i].address, 0), 0);
         snprintf(all[i].interface, sizeof all[i].interface, "%s", interfaces[i].name);
         all[i].point_to_point = interfaces[i].point_to_point;
+        all[i].preferred = interfaces[i].preferred;
     }
     if (exclude != NULL)
         assert_int_equal(prefix_parse(&prefix, exclude, true, NULL), 0);
@@ -43,10 +44,10 @@ static const char *choose(const struct interface *interfaces, size_t count, cons
 static void what_means_nothing_elsewhere_is_left_out(void **state)
 {
     static const struct interface interfaces[] = {
-        {"lo", "127.0.0.1", false},         {"lo", "::1", false},
-        {"eth0", "fe80::1", false},         {"eth0", "fec0::1", false},
-        {"eth0", "::ffff:1.2.3.4", false},  {"eth0", "224.0.0.1", false},
-        {"eth0", "255.255.255.255", false}, {"eth0", "0.0.0.0", false},
+        {"lo", "127.0.0.1", false, false},         {"lo", "::1", false, false},
+        {"eth0", "fe80::1", false, false},         {"eth0", "fec0::1", false, false},
+        {"eth0", "::ffff:1.2.3.4", false, false},  {"eth0", "224.0.0.1", false, false},
+        {"eth0", "255.255.255.255", false, false}, {"eth0", "0.0.0.0", false, false},
     };
 
     (void)state;
@@ -56,9 +57,9 @@ static void what_means_nothing_elsewhere_is_left_out(void **state)
 static void all_others_are_taken_in_their_order(void **state)
 {
     static const struct interface interfaces[] = {
-        {"wlan0", "192.168.1.7", false}, {"eth0", "203.0.113.7", false},
-        {"eth0", "2001:db8::7", false},  {"eth0", "169.254.9.9", false},
-        {"eth0", "fd00::7", false},      {"other0", "203.0.113.7", false},
+        {"wlan0", "192.168.1.7", false, false}, {"eth0", "203.0.113.7", false, false},
+        {"eth0", "2001:db8::7", false, false},  {"eth0", "169.254.9.9", false, false},
+        {"eth0", "fd00::7", false, false},      {"other0", "203.0.113.7", false, false},
     };
 
     (void)state;
@@ -69,9 +70,9 @@ static void all_others_are_taken_in_their_order(void **state)
 static void interfaces_of_containers_and_machines_are_left_out(void **state)
 {
     static const struct interface interfaces[] = {
-        {"docker0", "172.17.0.1", false},   {"veth1a2b", "172.18.0.1", false},
-        {"virbr0", "192.168.122.1", false}, {"vnet3", "10.0.0.1", false},
-        {"eth0", "203.0.113.7", false},
+        {"docker0", "172.17.0.1", false, false},   {"veth1a2b", "172.18.0.1", false, false},
+        {"virbr0", "192.168.122.1", false, false}, {"vnet3", "10.0.0.1", false, false},
+        {"eth0", "203.0.113.7", false, false},
     };
 
     (void)state;
@@ -82,8 +83,8 @@ static void interfaces_of_containers_and_machines_are_left_out(void **state)
 static void our_own_tunnel_is_left_out(void **state)
 {
     static const struct interface interfaces[] = {
-        {"pg0", "10.66.0.1", true},
-        {"eth0", "203.0.113.7", false},
+        {"pg0", "10.66.0.1", true, false},
+        {"eth0", "203.0.113.7", false, false},
     };
 
     (void)state;
@@ -94,20 +95,58 @@ static void our_own_tunnel_is_left_out(void **state)
 static void any_punchguard_tunnel_is_left_out_unasked(void **state)
 {
     static const struct interface interfaces[] = {
-        {"pg1", "fd50:4755:4152:4400:1:2:3:4", true},
-        {"eth0", "2001:db8::7", false},
+        {"pg1", "fd50:4755:4152:4400:1:2:3:4", true, false},
+        {"eth0", "2001:db8::7", false, false},
     };
 
     (void)state;
     assert_string_equal(CHOOSE(interfaces, NULL), "2001:db8::7");
 }
 
+/* WireGuard in it would be slower than beside it. */
+static void another_tunnel_is_left_out(void **state)
+{
+    static const struct interface interfaces[] = {
+        {"eth0", "192.168.1.7", false, true},
+        {"wg0", "10.77.0.1", true, false},
+        {"wg0", "fd00::7", true, false},
+        {"eth0", "2001:db8::7", false, false},
+    };
+
+    (void)state;
+    assert_string_equal(CHOOSE(interfaces, NULL), "192.168.1.7 2001:db8::7");
+}
+
+static void a_tunnel_or_a_modem_that_leads_to_the_internet_is_taken(void **state)
+{
+    static const struct interface interfaces[] = {
+        {"ppp0", "100.64.0.7", true, true},
+        {"eth0", "192.168.1.7", false, false},
+    };
+
+    (void)state;
+    assert_string_equal(CHOOSE(interfaces, NULL), "100.64.0.7 192.168.1.7");
+}
+
+static void a_tunnel_is_taken_where_its_family_has_nothing_else(void **state)
+{
+    static const struct interface interfaces[] = {
+        {"pg0", "10.66.0.1", true, false},
+        {"wg0", "10.77.0.1", true, false},
+        {"wg0", "fd00::7", true, false},
+        {"eth0", "2001:db8::7", false, false},
+    };
+
+    (void)state;
+    assert_string_equal(CHOOSE(interfaces, "10.66.0.1/24"), "2001:db8::7 10.77.0.1");
+}
+
 /* We sit in the network that a peer was granted. */
 static void an_excluded_network_comes_back_where_it_is_the_only_one(void **state)
 {
     static const struct interface interfaces[] = {
-        {"pg0", "192.168.1.200", true},
-        {"eth0", "192.168.1.7", false},
+        {"pg0", "192.168.1.200", true, false},
+        {"eth0", "192.168.1.7", false, false},
     };
 
     (void)state;
@@ -117,9 +156,9 @@ static void an_excluded_network_comes_back_where_it_is_the_only_one(void **state
 static void it_comes_back_for_its_family_alone(void **state)
 {
     static const struct interface interfaces[] = {
-        {"pg0", "192.168.1.200", true},
-        {"eth0", "192.168.1.7", false},
-        {"eth0", "2001:db8::7", false},
+        {"pg0", "192.168.1.200", true, false},
+        {"eth0", "192.168.1.7", false, false},
+        {"eth0", "2001:db8::7", false, false},
     };
 
     (void)state;
@@ -135,7 +174,7 @@ static void the_first_ones_win_where_there_are_too_many(void **state)
     (void)state;
     for (int i = 0; i < ADDRESSES_MAX + 5; i++) {
         snprintf(texts[i], sizeof texts[i], "203.0.113.%d", i + 1);
-        interfaces[i] = (struct interface){"eth0", texts[i], false};
+        interfaces[i] = (struct interface){"eth0", texts[i], false, false};
     }
     chosen = CHOOSE(interfaces, NULL);
     assert_memory_equal(chosen, "203.0.113.1 ", 12);
@@ -168,6 +207,9 @@ int main(void)
         cmocka_unit_test(interfaces_of_containers_and_machines_are_left_out),
         cmocka_unit_test(our_own_tunnel_is_left_out),
         cmocka_unit_test(any_punchguard_tunnel_is_left_out_unasked),
+        cmocka_unit_test(another_tunnel_is_left_out),
+        cmocka_unit_test(a_tunnel_or_a_modem_that_leads_to_the_internet_is_taken),
+        cmocka_unit_test(a_tunnel_is_taken_where_its_family_has_nothing_else),
         cmocka_unit_test(an_excluded_network_comes_back_where_it_is_the_only_one),
         cmocka_unit_test(it_comes_back_for_its_family_alone),
         cmocka_unit_test(the_first_ones_win_where_there_are_too_many),

@@ -3,6 +3,7 @@
 
 from device import connect, join_pair
 from lab import Lab
+from plain_wireguard import plain_wireguard
 from scenario import scenario
 
 _DROP_ALL = """
@@ -73,4 +74,16 @@ def base_is_not_the_preferred_source(folder):
             f"insert rule inet filter forward ip saddr {preferred} meta l4proto udp drop\n")
         text = _carries_traffic(alice, bob)
         assert alice.await_direct(bob)["base"]["address"] == base
+        return text
+
+
+@scenario(timeout=120)
+def another_tunnel_between_the_hosts_is_no_path(folder):
+    """A path through it would be shorter, by host candidates alone; and WireGuard in WireGuard."""
+    with Lab(folder) as lab:
+        alice, bob = join_pair(lab, "eim/eim")
+        plain_wireguard(alice, bob)
+        text = _carries_traffic(alice, bob)
+        path = alice.await_direct(bob)
+        assert path["remote"]["address"] == str(bob.host.lan.router.address), path
         return text
