@@ -16,7 +16,7 @@ ice_agent_libice_a_SOURCES = \
 nodist_ice_agent_libice_a_SOURCES = ice-agent/stun_servers.inc
 ice_agent_libice_a_CFLAGS = $(PG_CFLAGS) $(NICE_CFLAGS) $(SECCOMP_CFLAGS) $(SODIUM_CFLAGS)
 
-ICE_LIBS = ice-agent/libice.a $(PROTOCOL_LIBS) $(NICE_LIBS) $(SECCOMP_LIBS) $(SODIUM_LIBS)
+ICE_LIBS = ice-agent/libice.a $(SANDBOX_LIBS) $(PROTOCOL_LIBS) $(NICE_LIBS) $(SODIUM_LIBS)
 
 bin_PROGRAMS += punchguard-ice-agent
 punchguard_ice_agent_SOURCES = ice-agent/main.c

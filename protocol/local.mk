@@ -17,6 +17,13 @@ protocol_libprotocol_a_SOURCES = \
 	protocol/text.c protocol/text.h
 protocol_libprotocol_a_CFLAGS = $(PG_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 
+# Apart, so that only who uses it needs libseccomp.
+noinst_LIBRARIES += protocol/libsandbox.a
+protocol_libsandbox_a_SOURCES = protocol/sandbox.c protocol/sandbox.h
+protocol_libsandbox_a_CFLAGS = $(PG_CFLAGS) $(SECCOMP_CFLAGS)
+
+# Before PROTOCOL_LIBS, which it uses.
+SANDBOX_LIBS = protocol/libsandbox.a $(SECCOMP_LIBS)
 PROTOCOL_LIBS = protocol/libprotocol.a $(JANSSON_LIBS) $(SODIUM_LIBS)
 
 include protocol/check.mk

@@ -11,7 +11,7 @@ signal_tox_libtox_a_SOURCES = \
 nodist_signal_tox_libtox_a_SOURCES = signal-tox/nodes.inc
 signal_tox_libtox_a_CFLAGS = $(PG_CFLAGS) $(SECCOMP_CFLAGS) $(SODIUM_CFLAGS) $(TOX_CFLAGS)
 
-SIGNAL_TOX_LIBS = signal-tox/libtox.a $(PROTOCOL_LIBS) $(TOX_LIBS) $(SECCOMP_LIBS)
+SIGNAL_TOX_LIBS = signal-tox/libtox.a $(SANDBOX_LIBS) $(PROTOCOL_LIBS) $(TOX_LIBS)
 
 bin_PROGRAMS += punchguard-signal-tox
 punchguard_signal_tox_SOURCES = signal-tox/main.c
