@@ -28,7 +28,7 @@ signal-tox/nodes.inc: signal-tox/nodes.awk signal-tox/nodes.json
 	$(AWK) -f $(srcdir)/signal-tox/nodes.awk $(srcdir)/signal-tox/nodes.json >$@
 
 SIGNAL_TOX_UNIT_TESTS = tests/unit/test_hurry tests/unit/test_parcel tests/unit/test_sockets tests/unit/test_state \
-	tests/unit/test_tox_options tests/unit/test_tox_sandbox
+	tests/unit/test_tox_options tests/unit/test_tox_requests tests/unit/test_tox_sandbox
 SIGNAL_TOX_FUZZ_TESTS = tests/fuzz/fuzz_parcel tests/fuzz/fuzz_tox_options
 check_PROGRAMS += $(SIGNAL_TOX_FUZZ_TESTS)
 TESTS += $(SIGNAL_TOX_FUZZ_TESTS)
@@ -52,6 +52,9 @@ tests_unit_test_state_LDADD = $(SIGNAL_TOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_tox_options_SOURCES = tests/unit/test_tox_options.c
 tests_unit_test_tox_options_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_tox_options_LDADD = $(SIGNAL_TOX_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_tox_requests_SOURCES = tests/unit/test_tox_requests.c
+tests_unit_test_tox_requests_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(TOX_CFLAGS)
+tests_unit_test_tox_requests_LDADD = $(SIGNAL_TOX_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_tox_sandbox_SOURCES = tests/unit/test_tox_sandbox.c
 tests_unit_test_tox_sandbox_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_tox_sandbox_LDADD = $(SIGNAL_TOX_LIBS) $(CMOCKA_LIBS)

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Packets get lost between the NATs."""
 
+import os
+
 from device import connect, join_pair, share_folder
 from lab import Lab
 from scenario import promised, scenario
 
-LONG = 60  # s; what an hour brings is a property test of the session machine and of the probe
+# s; the promise is an hour, which PUNCHGUARD_LOSS_SECONDS=3600 shows
+LONG = int(os.environ.get("PUNCHGUARD_LOSS_SECONDS", "60"))
 
 
 def _lose(device, percent):
@@ -31,7 +34,7 @@ def loss_of_20_percent_while_connecting(folder):
         return f"presence to first ping {took:.2f} s"
 
 
-@scenario(timeout=150)
+@scenario(timeout=90 + LONG)
 def loss_of_5_percent_makes_no_false_failure(folder):
     with Lab(folder) as lab:
         alice, bob = join_pair(lab, "eim/eim")
