@@ -4,6 +4,8 @@
 Signalling goes over a shared folder where the time of a Tox that moves too is not what is measured.
 """
 
+import os
+import signal
 import time
 
 from device import connect, join_pair, share_folder
@@ -12,6 +14,7 @@ from scenario import promised, scenario
 
 PING_EVERY = 0.1
 AFTERWARDS = 2  # s of pings without a loss, once traffic is back
+ASLEEP = 40  # s; the other side takes the path for dead after 10, and Tox the friend for gone after 32
 
 
 def _connected(lab, kind, tox=False):
@@ -110,6 +113,27 @@ def default_route_moved_to_another_network_within_3_s(folder):
         took = back_after(alice, bob, leave, 3)
         steady(alice, bob)
         return f"back after {took:.2f} s"
+
+
+def _signal_all(device, number):
+    for pid in device.host.pids():
+        os.kill(pid, number)
+
+
+@scenario(timeout=180)
+def host_stood_still_traffic_within_5_s_of_waking(folder):
+    """Everything of Alice's stands still, and her NAT forgets her. No clock shows such a sleep; what one that does brings
+    is the unit tests' of the clock watch and of the session."""
+    with Lab(folder) as lab:
+        alice, bob = _connected(lab, "eim/eim", tox=True)
+        router = alice.host.lan.router
+        _signal_all(alice, signal.SIGSTOP)
+        router.node.ip("link set wan down", "link set wan up",
+                       f"route replace default via {router.uplink.gateway(4)} dev wan")
+        time.sleep(ASLEEP)
+        took = back_after(alice, bob, lambda: _signal_all(alice, signal.SIGCONT), 5)
+        steady(alice, bob)
+        return f"back {took:.2f} s after {ASLEEP} s"
 
 
 @scenario(timeout=120)
