@@ -30,6 +30,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/signal.py \
     tests/lab/scenarios/teardown.py \
+    tests/lab/scenarios/upgrade.py \
     tests/lab/scenarios/wg_setup.py \
     tests/lab/scenarios/wire.py \
     tests/lab/wg_setup.py \
