@@ -77,7 +77,8 @@ static void write_ports(FILE *out, const struct redirect_rules *rules)
     fputs(" }\n", out);
 }
 
-/* Who sends to the port of its own pair needs no learning, which would be an update with every packet. */
+/* Who sends to the port of its own pair needs no learning, which would be an update with every
+ * packet. */
 static void write_known(FILE *out, const struct redirect_rules *rules)
 {
     fprintf(out,
@@ -96,51 +97,67 @@ static void write_known(FILE *out, const struct redirect_rules *rules)
 
 /* WireGuard's four message types, little-endian with three zero bytes behind: no STUN message
  * begins so, for its length and magic cookie stand elsewhere (RFC 8489 section 5), nor does a
- * probe. Without an anonymous set: the kernel takes a transaction's rules in a moment before its set elements, and what
- * comes in between would find the set empty (seen with Debian's 6.1: one packet lost at each change). */
+ * probe. Without an anonymous set: the kernel takes a transaction's rules in a moment before its
+ * set elements, and what comes in between would find the set empty (seen with Debian's 6.1: one
+ * packet lost at each change). */
 #define IS_WIREGUARD "udp dport @ice @th,64,32 & 0xf8ffffff == 0x00000000 @th,64,8 1-4"
 
-static void write_chain(FILE *out, const char *interface, const char *chain, const char *type)
+/* `hook` NULL: a chain that is jumped to. */
+static void write_chain(FILE *out, const char *interface, const char *chain, const char *hook)
 {
-    fprintf(out,
-            "add chain inet punchguard_%s %s { type %s; policy accept; }\n"
-            "flush chain inet punchguard_%s %s\n",
-            interface, chain, type, interface, chain);
+    fprintf(out, "add chain inet punchguard_%s %s", interface, chain);
+    if (hook != NULL)
+        fprintf(out, " { type %s; policy accept; }", hook);
+    fprintf(out, "\nflush chain inet punchguard_%s %s\n", interface, chain);
 }
 
+static void write_rules(FILE *out, const char *interface, const char *chain,
+                        const char *const *rules, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "add rule inet punchguard_%s %s %s\n", interface, chain, rules[i]);
+}
+
+/* What most packets fail at comes first; looking an address up in the routing tables comes last. */
 static void write_ingress(FILE *out, const struct redirect_rules *rules)
 {
     const char *interface = rules->interface;
-    char type[64];
+    char hook[64], learn[256], redirect[192];
+    const char *const statements[] = {learn, redirect};
 
-    snprintf(type, sizeof type, "filter hook prerouting priority %d", REDIRECT_INGRESS_PRIORITY);
-    write_chain(out, interface, "ingress", type);
-    fprintf(
-        out,
-        "add rule inet punchguard_%s ingress iifname != \"%s\" fib daddr type local"
-        " meta nfproto ipv4 " IS_WIREGUARD
-        " ip saddr . udp sport . udp dport != @known update @learned { ip saddr . udp sport : udp dport }\n"
-        "add rule inet punchguard_%s ingress iifname != \"%s\" fib daddr type local " IS_WIREGUARD
-        " udp dport set %u\n",
-        interface, interface, interface, interface, (unsigned)rules->listen_port);
+    snprintf(hook, sizeof hook, "filter hook prerouting priority %d", REDIRECT_INGRESS_PRIORITY);
+    snprintf(learn, sizeof learn,
+             IS_WIREGUARD
+             " ip saddr . udp sport . udp dport != @known iifname != \"%s\""
+             " fib daddr type local update @learned { ip saddr . udp sport : udp dport }",
+             interface);
+    snprintf(redirect, sizeof redirect,
+             IS_WIREGUARD " iifname != \"%s\" fib daddr type local udp dport set %u", interface,
+             (unsigned)rules->listen_port);
+    write_chain(out, interface, "ingress", hook);
+    write_rules(out, interface, "ingress", statements, 2);
 }
 
+/* All that the host sends passes the first chain, and WireGuard's own goes on to the second. */
 static void write_egress(FILE *out, const struct redirect_rules *rules)
 {
     static const char *const statements[] = {
         "ip saddr set ip daddr . udp dport map @source",
         "ip6 saddr set ip6 daddr . udp dport map @source6",
-        "udp sport set ip daddr . udp dport map @egress",
-        "udp sport set ip6 daddr . udp dport map @egress6",
+        "udp sport set ip daddr . udp dport map @egress accept",
+        "udp sport set ip6 daddr . udp dport map @egress6 accept",
         "udp sport set ip daddr . udp dport map @learned",
     };
-    char type[64];
+    char hook[64], jump[64];
+    const char *const jumps[] = {jump};
 
-    snprintf(type, sizeof type, "route hook output priority %d", REDIRECT_EGRESS_PRIORITY);
-    write_chain(out, rules->interface, "egress", type);
-    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
-        fprintf(out, "add rule inet punchguard_%s egress udp sport %u %s\n", rules->interface,
-                (unsigned)rules->listen_port, statements[i]);
+    snprintf(hook, sizeof hook, "route hook output priority %d", REDIRECT_EGRESS_PRIORITY);
+    snprintf(jump, sizeof jump, "udp sport %u jump wireguard", (unsigned)rules->listen_port);
+    write_chain(out, rules->interface, "wireguard", NULL);
+    write_chain(out, rules->interface, "egress", hook);
+    write_rules(out, rules->interface, "wireguard", statements,
+                sizeof statements / sizeof statements[0]);
+    write_rules(out, rules->interface, "egress", jumps, 1);
 }
 
 void redirect_write(FILE *out, const struct redirect_rules *rules)
