@@ -12,7 +12,7 @@ import time
 
 from lab import Lab
 from probe import Pinger, receive
-from scenario import Skip, scenario
+from scenario import Skip, promised, scenario
 from wg_setup import (INTERFACE, PATIENCE, WgSetup, backend_here, endpoint, interface_index,
                       snapshot)
 
@@ -414,7 +414,7 @@ def killed_userspace_wireguard_is_started_again(folder):
 
 def _await_endpoints(holes):
     """Until WireGuard on both sides goes by these holes: what is on its way may lead it back before."""
-    calm, deadline = 0, time.monotonic() + PATIENCE
+    calm, deadline = 0, time.monotonic() + promised(PATIENCE)
     while calm < 10 and time.monotonic() < deadline:
         moved = all(hole.wg.status_of(other.wg)["endpoint"] == other.mapped
                     for hole, other in (holes, holes[::-1]))
