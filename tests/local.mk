@@ -35,6 +35,8 @@ EXTRA_DIST += \
     tests/lab/scenarios/wire.py \
     tests/lab/wg_setup.py \
     tests/examples/signal-tox-from-shell.sh \
+    tests/package \
+    tests/package-room \
     tests/packages \
     tests/plugins/folder.sh
 
