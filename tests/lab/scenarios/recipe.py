@@ -10,7 +10,7 @@ import time
 from device import Device, connect, join
 from lab import Lab
 from recipes import interrupt, machines, recipe
-from scenario import scenario
+from scenario import promised, scenario
 
 LOG = "/var/lib/punchguard/tox.log"
 
@@ -67,6 +67,33 @@ def agents_over_ssh(folder):
         _await("the end of both agents", lambda: not near.pids() and not far.pids())
 
 
+@contextlib.contextmanager
+def _pair_on_tox(folder):
+    """The two, and each one's address on Tox."""
+    with Lab(folder) as lab:
+        lab.start_tox()
+        pair = machines(lab, "eim/eim")
+        for machine in pair:
+            machine.use_tox_of_the_lab()
+        yield pair, [machine.run(recipe("tox-address"))[0] for machine in pair]
+
+
+@scenario()
+def talking_over_tox(folder):
+    with _pair_on_tox(folder) as (pair, addresses):
+        talks = []
+        for machine, other in zip(pair, reversed(addresses)):
+            machine.save("talk", recipe("talk"))
+            talks.append(machine.start(f"exec bash talk {other}"))
+        for saying, hearing, word in (talks[0], talks[1], "Hello far"), (talks[1], talks[0], "Hello near"):
+            saying.send({"say": word})
+            hearing.await_event(lambda event, word=word: event["say"] == word, 30, word)
+        for machine, talk in zip(pair, talks):
+            talk.close_input()
+            assert talk.wait(5) == 0
+            assert not machine.pids(), machine.pids()
+
+
 @scenario()
 def wg_setup_by_printf(folder):
     with _pair(folder, "same-link") as (near, far):
@@ -99,7 +126,8 @@ def tunnel_over_ssh(folder):
 
 def _ping(near):
     # Handshakes that cross each other take 5 s.
-    _await("a handshake", lambda: re.search(r"\t[1-9]", "".join(near.run("wg show pg0 latest-handshakes"))), 4)
+    _await("a handshake", lambda: re.search(r"\t[1-9]", "".join(near.run("wg show pg0 latest-handshakes"))),
+           promised(4))
     said = near.run("ping -q -c 5 -i 0.2 -W 5 10.9.0.2")
     assert any(", 0% packet loss" in line for line in said), said
     return said[-1]
@@ -109,16 +137,11 @@ def _ping(near):
 def tunnel_without_a_broker(folder):
     script = recipe("tunnel")
     assert len(script.splitlines()) <= 30, f"{len(script.splitlines())} lines"
-    with Lab(folder) as lab:
-        lab.start_tox()
-        near, far = machines(lab, "eim/eim")
-        address = {}
+    with _pair_on_tox(folder) as ((near, far), addresses):
         for machine in near, far:
-            machine.use_tox_of_the_lab()
             machine.save("tunnel", script)
-            address[machine] = machine.run(recipe("tox-address"))[0]
-        running = [near.start(f"exec bash tunnel 10.9.0.1 10.9.0.2 {address[far]}"),
-                   far.start(f"exec bash tunnel 10.9.0.2 10.9.0.1 {address[near]}")]
+        running = [near.start(f"exec bash tunnel 10.9.0.1 10.9.0.2 {addresses[1]}"),
+                   far.start(f"exec bash tunnel 10.9.0.2 10.9.0.1 {addresses[0]}")]
         for process, other in zip(running, (far, near)):
             selected = process.await_event(lambda event: event["type"] == "selected", 60, "a path")
             assert selected["remote"]["address"] == other.host.lan.outermost.address, selected
