@@ -585,6 +585,11 @@ struct agent *agent_new(const struct settings *settings, const struct agent_even
     return agent;
 }
 
+bool agent_gathered(const struct agent *agent)
+{
+    return agent->gathered;
+}
+
 void agent_destroy(struct agent *agent)
 {
     if (agent == NULL)

@@ -31,4 +31,7 @@ void agent_start(struct agent *agent);
 /* A description, candidate, candidates-done or restart came in. Others are ignored. */
 void agent_take(struct agent *agent, const struct message *message);
 
+/* Whether all candidates of this side are told. */
+bool agent_gathered(const struct agent *agent);
+
 #endif

@@ -21,6 +21,8 @@
 
 /* For the last words: exit is due within 2 s. */
 #define DRAIN_MS 500
+/* Of those 2 s, for a STUN server to answer in. */
+#define LAST_CANDIDATES_MS 1200
 /* After so long an agent has connected, or waits. */
 #define SETTLED_S 5
 
@@ -161,6 +163,29 @@ static void run(struct program *program)
     }
 }
 
+static gboolean on_late(gpointer data)
+{
+    *(bool *)data = true;
+    return G_SOURCE_REMOVE;
+}
+
+/* So that an agent whose input is /dev/null tells what a STUN server sees of this host. */
+static void gather_on(struct program *program)
+{
+    guint timer;
+    bool late = false;
+
+    if (helper_end(program->helper) != HELPER_EOF || program->agent == NULL)
+        return;
+    watch(&program->reading, false, -1, 0, NULL, program);
+    timer = g_timeout_add(LAST_CANDIDATES_MS, on_late, &late);
+    while (!late && !agent_gathered(program->agent) && !program->told_to_end &&
+           helper_end(program->helper) == HELPER_EOF)
+        g_main_context_iteration(NULL, TRUE);
+    if (!late)
+        g_source_remove(timer);
+}
+
 /* By descriptor, for GLib's own way starts a thread. */
 static int signals_open(void)
 {
@@ -224,6 +249,7 @@ int main(int argc, char **argv)
         goto out;
     }
     run(&program);
+    gather_on(&program);
     agent_destroy(program.agent);
     helper_drain(program.helper, DRAIN_MS);
     status = helper_end(program.helper) == HELPER_BROKEN ? 1 : 0;

@@ -84,6 +84,6 @@ tests_fuzz_fuzz_message_SOURCES = tests/fuzz/fuzz_message.c $(FUZZ_SOURCES) \
 tests_fuzz_fuzz_message_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_fuzz_fuzz_message_LDADD = $(PROTOCOL_LIBS)
 
-dist_man_MANS += protocol/punchguard-protocol.7
-dist_check_SCRIPTS += tests/check-manual
-TESTS += tests/check-manual
+dist_man_MANS += protocol/punchguard-helpers.7 protocol/punchguard-protocol.7
+dist_check_SCRIPTS += tests/check-manual tests/check-recipes
+TESTS += tests/check-manual tests/check-recipes

@@ -12,6 +12,7 @@ EXTRA_DIST += \
     tests/lab/plain_wireguard.py \
     tests/lab/probe.py \
     tests/lab/process.py \
+    tests/lab/recipes.py \
     tests/lab/run \
     tests/lab/scenario.py \
     tests/lab/scenarios/example.py \
@@ -24,6 +25,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/outage.py \
     tests/lab/scenarios/path.py \
     tests/lab/scenarios/plugin.py \
+    tests/lab/scenarios/recipe.py \
     tests/lab/scenarios/restart.py \
     tests/lab/scenarios/roam.py \
     tests/lab/scenarios/service.py \

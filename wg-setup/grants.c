@@ -145,6 +145,13 @@ int grants_check(const struct grants *grants, const struct message_peer_set *m, 
                   m->peer);
         return -EPERM;
     }
+    if (m->id == NULL) {
+        error_set(err, "missing-field",
+                  "peer-set: 'id' is missing: with a configuration peer '%s' must name the one it "
+                  "has there",
+                  m->peer);
+        return -EINVAL;
+    }
     if (id_decode(m->id, key, err) < 0)
         return -EINVAL;
     if (memcmp(key, grant->key, sizeof key) != 0) {

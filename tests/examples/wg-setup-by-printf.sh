@@ -24,11 +24,8 @@ ready() { # HOST FIELD: of what it said when it was up
 }
 
 tell() { # HOST NUMBER PEER NUMBER: about the peer, and the path to it
-    local id
-    # Without a configuration any id will do: this is the one of a key of 32 zeros.
-    id=PG1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE3EW7Q4
     printf '%s\n' \
-        "{\"type\":\"peer-set\",\"ref\":1,\"peer\":\"$3\",\"id\":\"$id\",\"wg_public_key\":\"$(ready "$3" wg_public_key)\",\"allowed_ips\":[\"10.66.0.$4/32\"],\"keepalive\":25}" \
+        "{\"type\":\"peer-set\",\"ref\":1,\"peer\":\"$3\",\"wg_public_key\":\"$(ready "$3" wg_public_key)\",\"allowed_ips\":[\"10.66.0.$4/32\"],\"keepalive\":25}" \
         "{\"type\":\"port-open\",\"ref\":2,\"peer\":\"$3\",\"base\":{\"address\":\"$(address "$1")\",\"port\":4100$2}}" \
         "{\"type\":\"path-set\",\"ref\":3,\"peer\":\"$3\",\"kind\":\"direct\",\"base\":{\"address\":\"$(address "$1")\",\"port\":4100$2},\"remote\":{\"address\":\"$(address "$3")\",\"port\":4100$4}}" |
         wg_setup "$1" "$2" >"$WORK/$1.said"

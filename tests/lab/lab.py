@@ -38,6 +38,11 @@ FAMILIES = {4, 6}
 _MASQUERADE = {"eim": "masquerade", "eif": "masquerade", "symmetric": "masquerade random,fully-random", "routed": None}
 
 
+def _add_address(address, length, interface):
+    """A command of ip(8). Without "nodad" a new IPv6 address can't be bound until the kernel has looked at it again."""
+    return f"address add {address}/{length} dev {interface}{' nodad' if address.version == 6 else ''}"
+
+
 class Lan:
     """An Ethernet: a bridge in `node`, which is the gateway of everybody on it."""
 
@@ -49,7 +54,7 @@ class Lan:
         self._ports = 0
         node.ip(f"link add {bridge} type bridge forward_delay 0 mcast_snooping 0",
                 f"link set {bridge} up",
-                *[f"address add {self.gateway(family)}/{networks[family].prefixlen} dev {bridge}"
+                *[_add_address(self.gateway(family), networks[family].prefixlen, bridge)
                   for family in networks])
 
     def gateway(self, family):
@@ -67,8 +72,8 @@ class Lan:
                      f"link set {port} master {self.bridge} up")
         node.sysctl(f"net/ipv6/conf/{interface}/disable_ipv6", 0 if 6 in families else 1)
         addresses = {family: self.networks[family][number] for family in families}
-        node.ip(*[f"address add {addresses[family]}/{self.networks[family].prefixlen} "
-                  f"dev {interface}" for family in families],
+        node.ip(*[_add_address(addresses[family], self.networks[family].prefixlen, interface)
+                  for family in families],
                 f"link set {interface} up",
                 *[f"route add default via {self.gateway(family)} dev {interface}"
                   for family in families])
@@ -277,8 +282,8 @@ class Lab:
         node = self.node(name)
         node.addresses = self.internet.join(node, "eth0", number=number)
         for extra in further:
-            node.ip(f"address add {self.internet.networks[4][extra]}/24 dev eth0",
-                    f"address add {self.internet.networks[6][extra]}/64 dev eth0")
+            node.ip(_add_address(self.internet.networks[4][extra], 24, "eth0"),
+                    _add_address(self.internet.networks[6][extra], 64, "eth0"))
         return node
 
     def start_stun(self):

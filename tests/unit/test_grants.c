@@ -131,6 +131,7 @@ static void another_name_or_id_gets_nothing(void **state)
     assert_int_equal(ask(grants, "mallory", bob_id, "10.66.2.7/32"), -EPERM);
     assert_int_equal(ask(grants, "bob", carol_id, "10.66.2.7/32"), -EPERM);
     assert_int_equal(ask(grants, "bob", "PG1NONSENSE", "10.66.2.7/32"), -EINVAL);
+    assert_int_equal(ask(grants, "bob", NULL, "10.66.2.7/32"), -EINVAL);
     grants_destroy(grants);
 }
 
