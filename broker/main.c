@@ -144,7 +144,7 @@ static int open_launcher(struct launcher **launcher, const char *config, struct 
     char *argv[] = {program, option, (char *)(uintptr_t)config, NULL};
     int rc = program_find("punchguard-wg-setup", program, sizeof program, err);
 
-    return rc < 0 ? rc : launcher_open(launcher, argv, err);
+    return rc < 0 ? rc : launcher_open(launcher, argv, config, err);
 }
 
 /* From root to user punchguard; wg-setup stays startable by the launcher. */
