@@ -57,4 +57,8 @@ struct config *config_load(const char *path, struct config_errors *errors);
 struct config *config_load_open(const char *path, int fd, struct config_errors *errors);
 void config_destroy(struct config *config);
 
+/* Whether the transport is Tox by the plugin that comes with PunchGuard, whose addresses we know.
+ */
+bool config_transport_is_tox(const struct config_transport *transport);
+
 #endif

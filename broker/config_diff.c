@@ -225,7 +225,9 @@ static void compare_rest(struct comparison *c)
     compare_interface(c);
     if (!same_text(old->state_dir, new->state_dir))
         note_stop(c, "$.state_dir");
-    if (!same_text(old->control, new->control))
+    /* Where it is not written it follows the interface's name. */
+    if (!same_text(old->control, new->control) &&
+        strcmp(old->interface.name, new->interface.name) == 0)
         note_restart(c, "$.control");
     if (!same_texts(old->stun, new->stun) || !same_text(old->turn, new->turn))
         note(c, CONFIG_ICE, CONFIG_DIFF_NONE, CONFIG_DIFF_NONE,

@@ -169,6 +169,7 @@ static int fail(const struct error *err)
     return 1;
 }
 
+/* Takes the configuration over. */
 static int run(const struct arguments *arguments, struct config *config)
 {
     struct broker broker = {.config = config};
@@ -176,12 +177,15 @@ static int run(const struct arguments *arguments, struct config *config)
     struct error err;
     int rc;
 
-    if (give_up_root(arguments, config, &broker.launcher, &err) < 0)
+    if (give_up_root(arguments, config, &broker.launcher, &err) < 0) {
+        config_destroy(config);
         return fail(&err);
+    }
     broker.loop = uv_default_loop();
     identity = identity_load(config->state_dir, &err);
     if (identity == NULL) {
         launcher_close(broker.launcher);
+        config_destroy(config);
         return fail(&err);
     }
     broker.identity = identity;
@@ -192,6 +196,7 @@ static int run(const struct arguments *arguments, struct config *config)
     launcher_close(broker.launcher);
     identity_destroy(identity);
     uv_loop_close(broker.loop);
+    config_destroy(broker.config);
     return rc;
 }
 
@@ -212,7 +217,6 @@ int main(int argc, char **argv)
 {
     struct arguments arguments;
     struct config *config;
-    int rc;
 
     if (!open_standard_descriptors())
         return 1;
@@ -231,7 +235,5 @@ int main(int argc, char **argv)
         config_destroy(config);
         return 0;
     }
-    rc = run(&arguments, config);
-    config_destroy(config);
-    return rc;
+    return run(&arguments, config);
 }
