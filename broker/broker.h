@@ -52,7 +52,8 @@ struct peer {
     const struct config_peer *config;
     struct session *session;
     struct envelope *envelope;
-    uint32_t online; /* a bit for each transport that reaches it, by its slot */
+    uint32_t online; /* a bit for each transport that says that it reaches it, by its slot */
+    uint32_t heard;  /* likewise, for each that brought something of it, whatever it says */
     struct agent *agents[SESSION_SLOTS];
     bool agent_failed[SESSION_SLOTS]; /* could not be started: to be told with the next tick */
     uv_timer_t timer;

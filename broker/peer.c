@@ -22,7 +22,7 @@ static void peer_data(struct peer *peer, char *data)
     if (data == NULL)
         return;
     for (size_t i = 0; i < broker->transport_count; i++)
-        if (peer_is_reached_by(peer, broker->transports[i]))
+        if ((peer->online | peer->heard) >> broker->transports[i]->slot & 1)
             transport_send(broker->transports[i], peer, data);
     free(data);
 }
@@ -142,6 +142,8 @@ void peer_presence(struct peer *peer, const struct transport *transport, bool on
     uint32_t bit = 1u << transport->slot, before = peer->online;
 
     peer->online = online ? before | bit : before & ~bit;
+    if (!online)
+        peer->heard &= ~bit;
     if (peer->online == before)
         return;
     if (online && peer->broker->wg.public_key[0] != '\0' &&
@@ -175,9 +177,18 @@ static void peer_text(struct peer *peer, const char *text, bool hello, bool late
 void peer_receive(struct peer *peer, const struct transport *transport, const char *data)
 {
     struct envelope_opened opened;
-    int rc = envelope_open(peer->envelope, clock_boot_ms(), data, &opened);
+    int rc;
 
-    (void)transport;
+    /* Keys from a greeting without our WireGuard key would be of no use, and stand for an hour. We
+     * greet once we have it, and the peer asks again. */
+    if (peer->broker->wg.public_key[0] == '\0')
+        return;
+    rc = envelope_open(peer->envelope, clock_boot_ms(), data, &opened);
+
+    /* The other side may be told of us before we are of it: what brings its word takes ours back.
+     */
+    if (rc == 0)
+        peer->heard |= 1u << transport->slot;
     peer_data(peer, opened.reply);
     opened.reply = NULL;
     if (rc == 0 && opened.established && opened.hello != NULL)
