@@ -66,8 +66,9 @@ struct wireguard {
     bool asked; /* a status is under way */
     char public_key[45];
     int64_t ref, status_ref, reload_ref;
-    bool stale; /* it has to be told that the configuration changed */
-    bool again; /* to be started again once it has ended */
+    bool stale;  /* it has to be told that the configuration changed */
+    bool missed; /* it could not read it then, and has refused peers since, perhaps */
+    bool again;  /* to be started again once it has ended */
     uv_timer_t timer;
 };
 

@@ -36,7 +36,7 @@ static const char usage[] =
     "      --version, --help\n"
     "\n"
     "Standard output carries events as NDJSON, standard error the log. SIGTERM takes the tunnels\n"
-    "down, SIGQUIT leaves them for the broker that comes next.\n";
+    "down, SIGQUIT leaves them for the broker that comes next, SIGHUP has FILE read again.\n";
 
 struct arguments {
     const char *config;

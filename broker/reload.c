@@ -239,12 +239,23 @@ static void carry_out(struct reload *reload, const struct config_change *change)
     }
 }
 
+static bool grants_differ(const struct config_diff *diff)
+{
+    for (size_t i = 0; i < diff->count; i++)
+        if (diff->items[i].type == CONFIG_PEER_ADDED ||
+            diff->items[i].type == CONFIG_PEER_REMOVED ||
+            diff->items[i].type == CONFIG_PEER_ALLOWED)
+            return true;
+    return false;
+}
+
 static void apply(struct reload *reload)
 {
     end_what_goes(reload);
     put_in_place(reload);
     /* Before the peers that are granted something else. */
-    wireguard_reload(reload->broker);
+    if (grants_differ(reload->diff))
+        wireguard_reload(reload->broker);
     for (size_t i = 0; i < reload->diff->count; i++)
         carry_out(reload, &reload->diff->items[i]);
     broker_keep(reload->broker);

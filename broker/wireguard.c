@@ -105,10 +105,24 @@ static void on_error_told(struct broker *broker, const struct message_error *err
         return; /* asked before we knew: the next one is told everything */
     log_error("wg-setup: %s (%s)", error->message, error->code);
     if (error->ref == broker->wg.reload_ref && strcmp(error->code, "file") == 0 &&
-        !broker->stopping)
+        !broker->stopping) {
         start_again(broker);
-    else
-        event_emit_error(broker->events, NULL, error->code, error->message);
+        return;
+    }
+    /* The file has changed again since we read it. */
+    if (error->ref == broker->wg.reload_ref)
+        broker->wg.stale = broker->wg.missed = true;
+    event_emit_error(broker->events, NULL, error->code, error->message);
+}
+
+static void on_done(struct broker *broker, int64_t ref)
+{
+    if (ref == broker->wg.status_ref)
+        broker->wg.asked = false;
+    if (ref != broker->wg.reload_ref || !broker->wg.missed)
+        return;
+    broker->wg.missed = false;
+    all_peers(broker, SESSION_GRANTED);
 }
 
 static void on_message(struct child *child, void *data, const struct message *m)
@@ -121,8 +135,7 @@ static void on_message(struct child *child, void *data, const struct message *m)
         on_ready(broker, &m->wg_ready);
         break;
     case MESSAGE_done:
-        if (m->done.ref == broker->wg.status_ref)
-            broker->wg.asked = false;
+        on_done(broker, m->done.ref);
         break;
     case MESSAGE_peer_status:
         on_status(broker, m);
@@ -181,6 +194,8 @@ static void on_timer(uv_timer_t *timer)
         m.status.ref = broker->wg.status_ref = ++broker->wg.ref;
         broker->wg.asked = child_send(broker->wg.child, &m) == 0;
     }
+    if (broker->wg.ready && broker->wg.stale)
+        wireguard_reload(broker);
     wireguard_poll(broker);
 }
 

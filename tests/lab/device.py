@@ -41,9 +41,11 @@ class Device:
         self._write()
 
     def _write(self):
-        with open(self.conf_path, "w", encoding="utf-8") as file:
+        new = self.conf_path + ".new"
+        with open(new, "w", encoding="utf-8") as file:
             json.dump(self.conf, file, indent=1)
-        os.chmod(self.conf_path, 0o644)
+        os.chmod(new, 0o644)
+        os.replace(new, self.conf_path)  # as editors do: a helper may be reading it
 
     def show_id(self):
         """What --show-id prints: {"id", "addresses", "overlay"}."""

@@ -37,7 +37,7 @@ def _devices(lab, *transports, kinds=("eim", "eim")):
 
 
 def _presence(device, peer, transport, online=True, start=0):
-    return device.await_event("presence", peer, 30, start, transport=transport, online=online)
+    return device.await_event("presence", peer, 60, start, transport=transport, online=online)
 
 
 def _first_ping(alice, bob, transport):
@@ -179,6 +179,15 @@ def transports_come_change_and_go_by_reload(folder):
                 assert device.reload() == ["transport 'one' removed"]
                 _presence(device, peer, "one", False, start)
             again = _new_session(alice, bob, traffic)
+            # The helper before is still there each time: two would fight for its folder.
+            start = len(alice.broker.events)
+            kept = alice.conf["signalling"][0]
+            for _ in range(5):
+                alice.conf["signalling"] = [dict(kept, name="third")]
+                assert len(alice.reload()) == 2
+                alice.conf["signalling"] = [kept]
+                assert len(alice.reload()) == 2
+            _presence(alice, bob, "two", True, start)
             alice.conf["ice"]["stun"].reverse()
             alice.conf["name"] = "somebody"
             assert len(alice.reload()) == 2
@@ -286,6 +295,27 @@ def a_wrong_configuration_is_told_and_changes_nothing(folder):
             assert before[0] == set(_pids(alice)), "a helper was touched"
         assert alice.stop() == 0 and bob.stop() == 0
         return "0 lost"
+
+
+@scenario(timeout=60)
+def a_file_that_is_half_written_when_wg_setup_reads_it_is_read_once_more(folder):
+    with Lab(folder) as lab:
+        shared = _shared(lab, "shared")
+        alice, bob = _devices(lab, ("one", [TRANSPORT, shared]))
+        connect(alice, bob)
+        alice.await_direct(bob)
+        alice.conf["peers"][0]["allowed_ips"].append("10.77.0.0/16")
+        [wg_setup] = _pids(alice, HELPERS["wg-setup"])
+        os.kill(wg_setup, signal.SIGSTOP)
+        assert alice.reload() == ["peer 'bob': other allowed_ips"]
+        with open(alice.conf_path, "w", encoding="utf-8") as file:
+            file.write("{")
+        os.kill(wg_setup, signal.SIGCONT)
+        alice.await_event("error", code="bad-json")
+        alice._write()
+        _await(lambda: "10.77.0.0/16" in alice.host.run(["ip", "route"]), 10, "route")
+        assert list(_pids(alice, HELPERS["wg-setup"])) == [wg_setup]
+        assert alice.stop() == 0 and bob.stop() == 0
 
 
 @scenario(timeout=120)
