@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/clock.h"
+#include "broker/reload.h"
 #include "broker/resume.h"
 #include "protocol/log.h"
 
@@ -37,28 +38,37 @@ void broker_helper_event(struct broker *broker, const char *helper, bool up,
     notify_status(broker->notify, "%s is %s", helper, event.event_helper.state);
 }
 
-/* What stands in STATE_DIR/resume of each peer of the configuration; to be freed. */
-static struct resume *kept_peers(const struct broker *broker)
+/* A place for what is kept of each peer. NULL without memory. */
+static struct resume *resume_places(const struct config *config)
 {
-    struct resume *kept = calloc(broker->config->peer_count + 1, sizeof *kept);
+    struct resume *kept = calloc(config->peer_count + 1, sizeof *kept);
 
-    for (size_t i = 0; kept != NULL && i < broker->config->peer_count; i++)
-        snprintf(kept[i].id, sizeof kept[i].id, "%s", broker->config->peers[i].id);
+    for (size_t i = 0; kept != NULL && i < config->peer_count; i++)
+        snprintf(kept[i].id, sizeof kept[i].id, "%s", config->peers[i].id);
+    return kept;
+}
+
+struct resume *broker_kept(const struct config *config)
+{
+    struct resume *kept = resume_places(config);
+
+    if (kept != NULL)
+        resume_read(config->state_dir, kept, config->peer_count);
     return kept;
 }
 
 static void on_keep(uv_timer_t *timer)
 {
     struct broker *broker = timer->data;
-    struct resume *kept = kept_peers(broker);
+    struct resume *kept = resume_places(broker->config);
     struct error err;
 
-    for (size_t i = 0; kept != NULL && i < broker->config->peer_count; i++)
-        kept[i].memory = *session_memory(broker->peers[i].session);
+    for (size_t i = 0; kept != NULL && i < broker->peer_count; i++)
+        kept[i].memory = *session_memory(broker->peers[i]->session);
     if (kept == NULL)
         error_set(&err, "no-memory", "out of memory");
     if (kept == NULL ||
-        resume_write(broker->config->state_dir, kept, broker->config->peer_count, &err) < 0) {
+        resume_write(broker->config->state_dir, kept, broker->peer_count, &err) < 0) {
         log_warn("the paths that work can't be kept for the next start: %s", err.message);
         uv_timer_start(timer, on_keep, KEEP_AGAIN_MS, 0);
     }
@@ -73,14 +83,14 @@ void broker_keep(struct broker *broker)
 
 static void all_peers(struct broker *broker, enum session_event_type type)
 {
-    for (size_t i = 0; i < broker->config->peer_count; i++)
-        peer_handle(&broker->peers[i], type, 0, NULL);
+    for (size_t i = 0; i < broker->peer_count; i++)
+        peer_handle(broker->peers[i], type, 0, NULL);
 }
 
 void broker_network_changed(struct broker *broker, enum session_event_type how)
 {
-    for (size_t i = 0; i < broker->config->transport_count; i++)
-        transport_network_changed(&broker->transports[i]);
+    for (size_t i = 0; i < broker->transport_count; i++)
+        transport_network_changed(broker->transports[i]);
     all_peers(broker, how);
 }
 
@@ -102,8 +112,8 @@ static void on_clocks(uv_timer_t *timer)
 
 static void stop_transports(struct broker *broker)
 {
-    for (size_t i = 0; i < broker->config->transport_count; i++)
-        transport_stop(&broker->transports[i], broker->how);
+    for (size_t i = 0; i < broker->transport_count; i++)
+        transport_stop(broker->transports[i], broker->how);
 }
 
 static void broker_close(struct broker *broker)
@@ -134,16 +144,16 @@ static void broker_stop(struct broker *broker, enum child_stop_how how)
     notify_stopping(broker->notify);
     broker->how = how;
     if (how == CHILD_SHUTDOWN)
-        for (size_t i = 0; i < broker->config->peer_count; i++)
-            peer_goodbye(&broker->peers[i]);
+        for (size_t i = 0; i < broker->peer_count; i++)
+            peer_goodbye(broker->peers[i]);
     broker->stopping = true;
     if (uv_is_active((uv_handle_t *)&broker->keep))
         on_keep(&broker->keep);
     for (struct agent *agent = broker->agents; agent != NULL; agent = agent->next)
         agent_stop(agent, how);
     wireguard_stop(broker, how);
-    for (size_t i = 0; i < broker->config->peer_count; i++)
-        peer_stop(&broker->peers[i]);
+    for (size_t i = 0; i < broker->peer_count; i++)
+        peer_stop(broker->peers[i]);
     uv_timer_start(&broker->goodbye, on_goodbye, how == CHILD_SHUTDOWN ? GOODBYE_MS : 0, 0);
     if (broker->children == 0)
         broker_close(broker);
@@ -155,13 +165,23 @@ void broker_give_up(struct broker *broker)
     broker_stop(broker, CHILD_EOF);
 }
 
+static void on_hangup(struct broker *broker)
+{
+    struct reload_result result;
+
+    if (broker->stopping)
+        return;
+    log_info("SIGHUP: reading the configuration again");
+    broker_reload(broker, &result);
+    reload_result_clear(&result);
+}
+
 static void on_signal(uv_signal_t *handle, int signal)
 {
     struct broker *broker = handle->data;
 
     if (signal == SIGHUP) {
-        log_warn("SIGHUP: rereading the configuration needs a restart; SIGQUIT and a new start "
-                 "keep the tunnels");
+        on_hangup(broker);
         return;
     }
     log_info("%s: ending, %s", strsignal(signal),
@@ -193,35 +213,53 @@ static size_t start_transports(struct broker *broker)
 {
     size_t started = 0;
 
-    for (size_t i = 0; i < broker->config->transport_count; i++) {
-        struct transport *transport = &broker->transports[i];
+    for (size_t i = 0; i < broker->transport_count; i++) {
+        struct transport *transport = broker->transports[i];
         struct error err;
 
-        transport->broker = broker;
-        transport->config = &broker->config->transports[i];
-        transport->index = i;
         if (transport_start(transport, &err) == 0)
             started++;
         else
-            broker_helper_event(broker, transport->config->name, false, &err);
+            broker_helper_event(broker, transport->name, false, &err);
     }
     return started;
 }
 
-static int start_peers(struct broker *broker, struct error *err)
+static int make_transports(struct broker *broker, struct error *err)
 {
-    struct resume *kept = kept_peers(broker);
-    int rc = 0;
+    uint32_t slots = 0;
 
-    if (kept == NULL) {
-        error_set(err, "no-memory", "out of memory");
-        return -1;
+    while (broker->transport_count < broker->config->transport_count) {
+        size_t i = broker->transport_count;
+
+        broker->transports[i] = transport_new(broker, &broker->config->transports[i], i, slots);
+        if (broker->transports[i] == NULL) {
+            error_set(err, "no-memory", "out of memory");
+            return -1;
+        }
+        slots |= 1u << broker->transports[i]->slot;
+        broker->transport_count++;
     }
-    resume_read(broker->config->state_dir, kept, broker->config->peer_count);
-    for (size_t i = 0; rc == 0 && i < broker->config->peer_count; i++)
-        rc = peer_init(&broker->peers[i], broker, i, &kept[i].memory, err);
+    return 0;
+}
+
+static int make_peers(struct broker *broker, struct error *err)
+{
+    const struct config *config = broker->config;
+    struct resume *kept = broker_kept(config);
+
+    if (kept == NULL)
+        error_set(err, "no-memory", "out of memory");
+    while (kept != NULL && broker->peer_count < config->peer_count) {
+        size_t i = broker->peer_count;
+
+        broker->peers[i] = peer_new(broker, &config->peers[i], i, &kept[i].memory, err);
+        if (broker->peers[i] == NULL)
+            break;
+        broker->peer_count++;
+    }
     free(kept);
-    return rc;
+    return broker->peer_count == config->peer_count && kept != NULL ? 0 : -1;
 }
 
 static int broker_start(struct broker *broker, struct error *err)
@@ -232,7 +270,7 @@ static int broker_start(struct broker *broker, struct error *err)
         error_set(err, "no-memory", "out of memory");
         return -1;
     }
-    if (start_peers(broker, err) < 0)
+    if (make_peers(broker, err) < 0 || make_transports(broker, err) < 0)
         return -1;
     if (wireguard_start(broker, err) < 0)
         return -1;
@@ -260,8 +298,10 @@ int broker_run(struct broker *broker)
         broker_stop(broker, CHILD_SHUTDOWN);
     }
     uv_run(broker->loop, UV_RUN_DEFAULT);
-    for (size_t i = 0; broker->peers != NULL && i < broker->config->peer_count; i++)
-        peer_free(&broker->peers[i]);
+    for (size_t i = 0; i < broker->peer_count; i++)
+        peer_free(broker->peers[i]);
+    for (size_t i = 0; i < broker->transport_count; i++)
+        transport_free(broker->transports[i]);
     event_log_destroy(broker->events);
     notify_close(broker->notify);
     uv_run(broker->loop, UV_RUN_DEFAULT);

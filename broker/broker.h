@@ -21,13 +21,17 @@
 struct broker;
 struct peer;
 
-/* A signalling transport: the helper and what it said. */
+/* A signalling transport: the helper and what it said. One that the configuration has no more is
+ * retired, and lives until its helper has ended. */
 struct transport {
     struct broker *broker;
-    const struct config_transport *config;
-    size_t index;
+    const struct config_transport *config; /* NULL once retired */
+    char *name;
+    size_t index;  /* in the configuration */
+    unsigned slot; /* its bit in peer->online; no other that is not retired has it */
     struct child *child;
     bool ready;
+    struct transport *next; /* in broker->retired */
 };
 
 /* An ice-agent. One that was told to stop is no slot's any more and lives until it has ended. */
@@ -46,10 +50,10 @@ struct agent {
 struct peer {
     struct broker *broker;
     const struct config_peer *config;
-    size_t index;
     struct session *session;
     struct envelope *envelope;
-    uint32_t online; /* a bit for each transport that reaches it */
+    uint32_t online; /* a bit for each transport that says that it reaches it, by its slot */
+    uint32_t heard;  /* likewise, for each that brought something of it, whatever it says */
     struct agent *agents[SESSION_SLOTS];
     bool agent_failed[SESSION_SLOTS]; /* could not be started: to be told with the next tick */
     uv_timer_t timer;
@@ -61,19 +65,24 @@ struct wireguard {
     bool ready;
     bool asked; /* a status is under way */
     char public_key[45];
-    int64_t ref, status_ref;
+    int64_t ref, status_ref, reload_ref;
+    bool stale;  /* it has to be told that the configuration changed */
+    bool missed; /* it could not read it then, and has refused peers since, perhaps */
+    bool again;  /* to be started again once it has ended */
     uv_timer_t timer;
 };
 
 struct broker {
     uv_loop_t *loop;
-    const struct config *config;
+    struct config *config; /* owned; a reload puts another one in its place */
     const struct identity *identity;
     struct launcher *launcher; /* NULL where we are not root's */
     struct event_log *events;
-    struct notify *notify; /* NULL where no service manager is to be told */
-    struct transport *transports;
-    struct peer *peers;
+    struct notify *notify;         /* NULL where no service manager is to be told */
+    struct transport **transports; /* those of the configuration, in its order */
+    struct peer **peers;           /* likewise */
+    size_t transport_count, peer_count;
+    struct transport *retired; /* a list */
     struct wireguard wg;
     struct agent *agents;
     uv_signal_t signals[4];
@@ -100,19 +109,41 @@ void broker_helper_event(struct broker *broker, const char *helper, bool up,
 
 /* What a session keeps for the next life has changed. */
 void broker_keep(struct broker *broker);
+/* What stands in STATE_DIR/resume of each peer of that configuration; to be freed. NULL without
+ * memory. */
+struct resume *broker_kept(const struct config *config);
 
-/* transport.c. `offline` asks for the address alone. */
+/* transport.c. A transport that is $.signalling[index] of a configuration, not started, in a slot
+ * that is not among the bits `slots`. NULL without memory. */
+struct transport *transport_new(struct broker *broker, const struct config_transport *config,
+                                size_t index, uint32_t slots);
+void transport_free(struct transport *transport);
+/* Once no retired one of the same name runs any more. 0, or -errno with `err` filled. */
 int transport_start(struct transport *transport, struct error *err);
 void transport_stop(struct transport *transport, enum child_stop_how how);
+/* The configuration has it no more: peers are not reached by it from now on, its helper is stopped.
+ */
+void transport_retire(struct transport *transport);
+/* Tells it of a peer, or what differs of a peer that it was told of. */
+void transport_peer_add(struct transport *transport, const struct peer *peer);
+void transport_peer_change(struct transport *transport, struct peer *peer);
+void transport_peer_remove(struct transport *transport, struct peer *peer);
 void transport_network_changed(struct transport *transport);
 void transport_send(struct transport *transport, const struct peer *peer, const char *data);
 
 /* peer.c */
-int peer_init(struct peer *peer, struct broker *broker, size_t index,
-              const struct session_memory *memory, struct error *err);
+/* `config` is $.peers[index] of a configuration. NULL with `err` filled. */
+struct peer *peer_new(struct broker *broker, const struct config_peer *config, size_t index,
+                      const struct session_memory *memory, struct error *err);
+/* Says goodbye, closes its tunnel and forgets it; freed after some turns of the loop. */
+void peer_remove(struct peer *peer);
+/* Frees one with which nothing was done, after some turns of the loop. */
+void peer_discard(struct peer *peer);
 void peer_stop(struct peer *peer);
+/* After peer_stop() and the end of the loop. */
 void peer_free(struct peer *peer);
 void peer_presence(struct peer *peer, const struct transport *transport, bool online);
+bool peer_is_reached_by(const struct peer *peer, const struct transport *transport);
 void peer_receive(struct peer *peer, const struct transport *transport, const char *data);
 void peer_handle(struct peer *peer, enum session_event_type type, int slot,
                  const struct message *message);
@@ -129,6 +160,8 @@ void agent_stop(struct agent *agent, enum child_stop_how how);
 /* wireguard.c */
 int wireguard_start(struct broker *broker, struct error *err);
 void wireguard_stop(struct broker *broker, enum child_stop_how how);
+/* The configuration changed: wg-setup is to read it too. */
+void wireguard_reload(struct broker *broker);
 /* Completes the message with the next ref and what the configuration says of the peer. */
 void wireguard_send(struct broker *broker, const struct peer *peer, struct message *message);
 /* Looks whether the status is wanted more or less often now. */

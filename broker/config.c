@@ -205,11 +205,11 @@ static void read_root(struct config_reader *reader, const struct json_at *root)
 }
 
 /* The file decides what is run and what a peer may reach. */
-static void warn_of_writers(const char *path)
+static void warn_of_writers(int fd, const char *path)
 {
     struct stat about;
 
-    if (stat(path, &about) < 0)
+    if (fstat(fd, &about) < 0)
         return;
     if ((about.st_mode & S_IWOTH) != 0)
         log_warn("%s can be written by everybody: chmod o-w is right", path);
@@ -219,12 +219,13 @@ static void warn_of_writers(const char *path)
         log_warn("%s is not root's, but decides what root does: chown root is right", path);
 }
 
-static int read_file(struct config_reader *reader, void **text, size_t *length)
+/* A descriptor, or -EINVAL with the error noted. */
+static int open_file(struct config_reader *reader)
 {
     char folder_path[PATH_MAX];
     char *slash;
     struct error err;
-    int folder, rc;
+    int folder, fd;
 
     snprintf(folder_path, sizeof folder_path, "%s", reader->config->path);
     slash = strrchr(folder_path, '/');
@@ -234,9 +235,11 @@ static int read_file(struct config_reader *reader, void **text, size_t *length)
         error_set(&err, "no-file", "cannot open its folder: %s", strerror(errno));
         return config_note(reader, &err);
     }
-    rc = file_read(folder, slash + 1, CONFIG_BYTES_MAX, text, length, &err);
+    fd = openat(folder, slash + 1, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        error_set(&err, "no-file", "cannot open %s: %s", slash + 1, strerror(errno));
     close(folder);
-    return rc < 0 ? config_note(reader, &err) : 0;
+    return fd < 0 ? config_note(reader, &err) : fd;
 }
 
 static int resolve_path(struct config_reader *reader, const char *path)
@@ -266,17 +269,21 @@ static bool begins_with_mark(const char *text, size_t length, struct error *err)
     return true;
 }
 
-static void read_document(struct config_reader *reader)
+static void read_document(struct config_reader *reader, int fd)
 {
+    const char *slash = strrchr(reader->config->path, '/');
     struct json *document = NULL;
     struct json_at root;
     struct error err;
     size_t length;
     void *text;
 
-    if (read_file(reader, &text, &length) < 0)
+    if (file_read_open(fd, slash ? slash + 1 : reader->config->path, CONFIG_BYTES_MAX, &text,
+                       &length, &err) < 0) {
+        config_note(reader, &err);
         return;
-    warn_of_writers(reader->config->path);
+    }
+    warn_of_writers(fd, reader->config->path);
     if (!begins_with_mark(text, length, &err))
         document = json_parse(text, length, &err);
     sodium_memzero(text, length); /* a TURN server's password may be in it */
@@ -290,22 +297,52 @@ static void read_document(struct config_reader *reader)
     json_destroy(document);
 }
 
-struct config *config_load(const char *path, struct config_errors *errors)
+static struct config_reader begin(const char *path, struct config_errors *errors)
 {
     struct config_reader reader = {.config = calloc(1, sizeof *reader.config), .errors = errors};
 
     errors->count = 0;
-    if (reader.config == NULL) {
+    if (reader.config == NULL)
         error_set(&errors->items[errors->count++], "no-memory", "%.200s: out of memory", path);
-        return NULL;
-    }
-    interface_init(&reader.config->interface);
-    if (resolve_path(&reader, path) == 0)
-        read_document(&reader);
-    if (errors->count == 0)
-        return reader.config;
-    config_destroy(reader.config);
+    else
+        interface_init(&reader.config->interface);
+    return reader;
+}
+
+static struct config *finish(struct config_reader *reader)
+{
+    if (reader->errors->count == 0)
+        return reader->config;
+    config_destroy(reader->config);
     return NULL;
+}
+
+struct config *config_load(const char *path, struct config_errors *errors)
+{
+    struct config_reader reader = begin(path, errors);
+    int fd = -1;
+
+    if (reader.config != NULL && resolve_path(&reader, path) == 0)
+        fd = open_file(&reader);
+    if (fd >= 0) {
+        read_document(&reader, fd);
+        close(fd);
+    }
+    return finish(&reader);
+}
+
+struct config *config_load_open(const char *path, int fd, struct config_errors *errors)
+{
+    struct config_reader reader = begin(path, errors);
+
+    if (reader.config != NULL) {
+        reader.config->path = strdup(path);
+        if (reader.config->path == NULL)
+            config_no_memory(&reader);
+        else
+            read_document(&reader, fd);
+    }
+    return finish(&reader);
 }
 
 static void free_strings(char **strings, size_t count)

@@ -52,6 +52,13 @@ struct config_errors {
 
 /* Reads the file. NULL with at least one error where anything is wrong. */
 struct config *config_load(const char *path, struct config_errors *errors);
+/* The same of a file that somebody else has opened; `path` is where it is, as `config->path` had
+ * it. The descriptor stays the caller's. */
+struct config *config_load_open(const char *path, int fd, struct config_errors *errors);
 void config_destroy(struct config *config);
+
+/* Whether the transport is Tox by the plugin that comes with PunchGuard, whose addresses we know.
+ */
+bool config_transport_is_tox(const struct config_transport *transport);
 
 #endif

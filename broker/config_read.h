@@ -34,9 +34,4 @@ int config_default_signalling(struct config_reader *reader, const struct json_at
 int config_read_ice(struct config_reader *reader, const struct json_at *at);
 /* After the signalling and the interface. */
 int config_read_peers(struct config_reader *reader, const struct json_at *at);
-
-/* Whether the transport is Tox by the plugin that comes with PunchGuard, whose addresses we know.
- */
-bool config_transport_is_tox(const struct config_transport *transport);
-
 #endif

@@ -542,6 +542,7 @@ static int open_message(struct envelope *envelope, int64_t now, const uint8_t *r
         free(message);
         return -EBADMSG;
     }
+    opened->late = counter < keys->window.next || keyring_has_later(&envelope->keyring, keys);
     window_mark(&keys->window, counter);
     length -= NOISE_TAG_BYTES;
     message[length] = '\0';

@@ -59,6 +59,7 @@ struct envelope_opened {
     char *hello;      /* the peer's hello, when `established` */
     char *message;    /* zero or one message of the peer's */
     size_t length;    /* of `message` */
+    bool late;        /* the peer sent something after `message` that was opened before it */
     char *reply;      /* to be sent to the peer, or NULL */
 };
 

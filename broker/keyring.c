@@ -106,6 +106,14 @@ struct keys *keyring_add(struct keyring *keyring, const struct noise_handshake *
     return keys;
 }
 
+bool keyring_has_later(const struct keyring *keyring, const struct keys *keys)
+{
+    for (const struct keys *at = keyring->keys; at < keyring->keys + KEYRING_MAX; at++)
+        if (at->used && at->confirmed && at->order > keys->order)
+            return true;
+    return false;
+}
+
 bool keyring_confirm(struct keyring *keyring, struct keys *keys, int64_t now, int64_t grace)
 {
     const struct keys *before = newest_confirmed(keyring);

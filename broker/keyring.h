@@ -55,6 +55,8 @@ struct keys *keyring_current(struct keyring *keyring);
 /* The keys with this name, or those that answered this initiation, or NULL. */
 struct keys *keyring_named(struct keyring *keyring, const uint8_t name[KEYS_NAME_BYTES]);
 struct keys *keyring_answering(struct keyring *keyring, uint64_t initiation);
+/* Whether a message came under the keys of a later handshake. */
+bool keyring_has_later(const struct keyring *keyring, const struct keys *keys);
 /* A first message came under these keys. True when they are the newest confirmed ones now: all
  * older ones expire in `grace` ms. */
 bool keyring_confirm(struct keyring *keyring, struct keys *keys, int64_t now, int64_t grace);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,9 +38,10 @@ static const int launcher_capabilities[] = {
 /* A fork and an exec on a busy machine, in ms. */
 #define LAUNCHER_ANSWER_MS 5000
 
-enum launcher_word { WORD_START = 1, WORD_KILL };
+/* WORD_CONFIG on a socket of its own: its answer must not queue up behind an EVENT_EXITED. */
+enum launcher_word { WORD_START = 1, WORD_KILL, WORD_CONFIG };
 
-enum launcher_event { EVENT_OPEN = 1, EVENT_STARTED, EVENT_FAILED, EVENT_EXITED };
+enum launcher_event { EVENT_OPEN = 1, EVENT_STARTED, EVENT_FAILED, EVENT_EXITED, EVENT_CONFIG };
 
 struct launcher_answer {
     int32_t event;
@@ -48,10 +50,10 @@ struct launcher_answer {
 
 struct launcher {
     pid_t pid;
-    int fd;
+    int fd, config_fd;
 };
 
-/* The ends of one side that go along with an answer. */
+/* The descriptors that go along with an answer, at most two. */
 union launcher_ends {
     char space[CMSG_SPACE(2 * sizeof(int))];
     struct cmsghdr align;
@@ -60,8 +62,9 @@ union launcher_ends {
 /* ---- the privileged process ---- */
 
 struct launcher_state {
-    int fd;
+    int fd, config_fd;
     char *const *argv;
+    const char *config;
     struct process process;
 };
 
@@ -73,8 +76,9 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* `ends` NULL: none. That the broker is gone shows at the next poll. */
-static void launcher_answer(int fd, enum launcher_event event, int value, const int ends[2])
+/* With the first `count` of `ends`. That the broker is gone shows at the next poll. */
+static void launcher_answer(int fd, enum launcher_event event, int value, const int *ends,
+                            size_t count)
 {
     struct launcher_answer answer = {.event = (int32_t)event, .value = value};
     struct iovec part = {.iov_base = &answer, .iov_len = sizeof answer};
@@ -82,15 +86,15 @@ static void launcher_answer(int fd, enum launcher_event event, int value, const 
     union launcher_ends control;
     struct cmsghdr *head;
 
-    if (ends != NULL) {
+    if (count > 0) {
         memset(&control, 0, sizeof control);
         message.msg_control = control.space;
-        message.msg_controllen = sizeof control.space;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
         head = CMSG_FIRSTHDR(&message);
         head->cmsg_level = SOL_SOCKET;
         head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(2 * sizeof(int));
-        memcpy(CMSG_DATA(head), ends, 2 * sizeof(int));
+        head->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(head), ends, count * sizeof(int));
     }
     while (sendmsg(fd, &message, MSG_NOSIGNAL) < 0 && errno == EINTR)
         ;
@@ -105,31 +109,75 @@ static void launcher_do_start(struct launcher_state *state)
     if (process->pid == 0)
         result = process_start(process, state->argv[0], state->argv, false, &err);
     if (result < 0) {
-        launcher_answer(state->fd, EVENT_FAILED, -result, NULL);
+        launcher_answer(state->fd, EVENT_FAILED, -result, NULL, 0);
         return;
     }
-    launcher_answer(state->fd, EVENT_STARTED, (int)process->pid,
-                    (int[]){process->in, process->out});
+    launcher_answer(state->fd, EVENT_STARTED, (int)process->pid, (int[]){process->in, process->out},
+                    2);
     /* Held here too, the pipe would never show EOF. */
     close(process->in);
     close(process->out);
     process->in = process->out = -1;
 }
 
-/* False once the broker is gone. */
-static bool launcher_hear(struct launcher_state *state)
+/* A descriptor of a regular file, or -errno. */
+static int config_open(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    struct stat about;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode))
+        return fd;
+    close(fd);
+    return -EINVAL;
+}
+
+static void launcher_do_config(struct launcher_state *state)
+{
+    int fd = config_open(state->config);
+
+    if (fd < 0) {
+        launcher_answer(state->config_fd, EVENT_FAILED, -fd, NULL, 0);
+        return;
+    }
+    launcher_answer(state->config_fd, EVENT_CONFIG, 0, &fd, 1);
+    close(fd);
+}
+
+/* The next word of that socket, 0 for none that makes sense. False once the broker is gone. */
+static bool launcher_hear(int fd, unsigned char *word)
+{
+    ssize_t n = recv(fd, word, sizeof *word, 0);
+
+    if (n == 1)
+        return true;
+    *word = 0;
+    return n < 0 && (errno == EINTR || errno == EAGAIN);
+}
+
+static bool launcher_obey(struct launcher_state *state)
 {
     unsigned char word;
-    ssize_t n = recv(state->fd, &word, sizeof word, 0);
 
-    if (n < 0)
-        return errno == EINTR || errno == EAGAIN;
-    if (n == 0)
+    if (!launcher_hear(state->fd, &word))
         return false;
     if (word == WORD_START)
         launcher_do_start(state);
     else if (word == WORD_KILL)
         process_signal(&state->process, SIGKILL, false);
+    return true;
+}
+
+static bool launcher_obey_config(struct launcher_state *state)
+{
+    unsigned char word;
+
+    if (!launcher_hear(state->config_fd, &word))
+        return false;
+    if (word == WORD_CONFIG)
+        launcher_do_config(state);
     return true;
 }
 
@@ -139,13 +187,16 @@ static void launcher_serve(struct launcher_state *state)
 
     for (;;) {
         struct pollfd polls[] = {{.fd = state->fd, .events = POLLIN},
-                                 {.fd = state->process.pidfd, .events = POLLIN}};
+                                 {.fd = state->process.pidfd, .events = POLLIN},
+                                 {.fd = state->config_fd, .events = POLLIN}};
 
-        if (poll(polls, 2, -1) < 0)
+        if (poll(polls, 3, -1) < 0)
             continue;
         if (polls[1].revents != 0 && process_reap(&state->process, &status, false))
-            launcher_answer(state->fd, EVENT_EXITED, status, NULL);
-        if (polls[0].revents != 0 && !launcher_hear(state))
+            launcher_answer(state->fd, EVENT_EXITED, status, NULL, 0);
+        if (polls[0].revents != 0 && !launcher_obey(state))
+            return;
+        if (polls[2].revents != 0 && !launcher_obey_config(state))
             return;
     }
 }
@@ -167,22 +218,28 @@ static void launcher_await_end(struct launcher_state *state)
     }
 }
 
-/* Keeps the socket, standard error, and /dev/null for the other two. The socket ends up as
- * descriptor 3. */
-static int launcher_keep_descriptors(int fd, struct error *err)
+/* Keeps the sockets, standard error, and /dev/null for the other two. The sockets end up as
+ * descriptors 3 and 4. */
+static int launcher_keep_descriptors(struct launcher_state *state, struct error *err)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    /* Above what is about to be overwritten. */
+    int fd = fcntl(state->fd, F_DUPFD_CLOEXEC, 5);
+    int config_fd = fcntl(state->config_fd, F_DUPFD_CLOEXEC, 5);
 
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-        (fd != 3 && dup3(fd, 3, O_CLOEXEC) < 0)) {
+    if (null < 0 || fd < 0 || config_fd < 0 || dup2(null, STDIN_FILENO) < 0 ||
+        dup2(null, STDOUT_FILENO) < 0 || dup3(fd, 3, O_CLOEXEC) < 0 ||
+        dup3(config_fd, 4, O_CLOEXEC) < 0) {
         error_set(err, "launcher", "cannot set the launcher's descriptors up: %s", strerror(errno));
         return -errno;
     }
-    close_range(4, ~0U, 0);
-    return 3;
+    state->fd = 3;
+    state->config_fd = 4;
+    close_range(5, ~0U, 0);
+    return 0;
 }
 
-static int launcher_prepare(int fd, struct error *err)
+static int launcher_prepare(struct launcher_state *state, struct error *err)
 {
     static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE};
     size_t count = sizeof launcher_capabilities / sizeof *launcher_capabilities;
@@ -191,23 +248,20 @@ static int launcher_prepare(int fd, struct error *err)
     prctl(PR_SET_NAME, "pg-launcher");
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
-    fd = launcher_keep_descriptors(fd, err);
-    if (fd < 0)
-        return fd;
-    return privilege_keep(launcher_capabilities, count, err) < 0 ? -EPERM : fd;
+    if (launcher_keep_descriptors(state, err) < 0)
+        return -EBADF;
+    return privilege_keep(launcher_capabilities, count, err) < 0 ? -EPERM : 0;
 }
 
-static _Noreturn void launcher_main(int fd, char *const argv[])
+static _Noreturn void launcher_main(struct launcher_state state)
 {
-    struct launcher_state state = {.argv = argv, .process = PROCESS_NONE};
     struct error err;
 
-    state.fd = launcher_prepare(fd, &err);
-    if (state.fd < 0) {
+    if (launcher_prepare(&state, &err) < 0) {
         log_error("%s", err.message);
         _exit(1);
     }
-    launcher_answer(state.fd, EVENT_OPEN, 0, NULL);
+    launcher_answer(state.fd, EVENT_OPEN, 0, NULL, 0);
     launcher_serve(&state);
     launcher_await_end(&state);
     _exit(0);
@@ -216,8 +270,7 @@ static _Noreturn void launcher_main(int fd, char *const argv[])
 /* ---- the broker's side ---- */
 
 /* `ends` are -1 where none came. 1; 0 if nothing came within `wait_ms`; -EPIPE. */
-static int launcher_receive(const struct launcher *launcher, int wait_ms,
-                            struct launcher_answer *answer, int ends[2])
+static int launcher_receive(int fd, int wait_ms, struct launcher_answer *answer, int ends[2])
 {
     struct iovec part = {.iov_base = answer, .iov_len = sizeof *answer};
     union launcher_ends control;
@@ -230,26 +283,25 @@ static int launcher_receive(const struct launcher *launcher, int wait_ms,
 
     ends[0] = ends[1] = -1;
     if (wait_ms > 0)
-        await_fd(launcher->fd, POLLIN, wait_ms);
+        await_fd(fd, POLLIN, wait_ms);
     do
-        n = recvmsg(launcher->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return 0;
     if (n != (ssize_t)sizeof *answer)
         return -EPIPE;
     head = CMSG_FIRSTHDR(&message);
-    if (head != NULL && head->cmsg_type == SCM_RIGHTS &&
-        head->cmsg_len == CMSG_LEN(2 * sizeof(int)))
-        memcpy(ends, CMSG_DATA(head), 2 * sizeof(int));
+    if (head != NULL && head->cmsg_type == SCM_RIGHTS && head->cmsg_len <= CMSG_LEN(sizeof(int[2])))
+        memcpy(ends, CMSG_DATA(head), head->cmsg_len - CMSG_LEN(0));
     return 1;
 }
 
-static int launcher_say(const struct launcher *launcher, enum launcher_word word)
+static int launcher_say(int fd, enum launcher_word word)
 {
     unsigned char byte = (unsigned char)word;
 
-    return send(launcher->fd, &byte, sizeof byte, MSG_NOSIGNAL) < 0 ? -EPIPE : 0;
+    return send(fd, &byte, sizeof byte, MSG_NOSIGNAL) < 0 ? -EPIPE : 0;
 }
 
 static int launcher_await_open(struct launcher *launcher, struct error *err)
@@ -257,31 +309,51 @@ static int launcher_await_open(struct launcher *launcher, struct error *err)
     struct launcher_answer answer;
     int ends[2];
 
-    if (launcher_receive(launcher, LAUNCHER_ANSWER_MS, &answer, ends) == 1 &&
+    if (launcher_receive(launcher->fd, LAUNCHER_ANSWER_MS, &answer, ends) == 1 &&
         answer.event == EVENT_OPEN)
         return 0;
     error_set(err, "launcher", "the privileged launcher could not start: its reason is in the log");
     return -EPIPE;
 }
 
-int launcher_open(struct launcher **out, char *const argv[], struct error *err)
+/* The broker's ends stay in *launcher, the others come in *state. 0, or -errno and nothing open. */
+static int launcher_pair(struct launcher *launcher, struct launcher_state *state)
 {
+    int pair[2], config_pair[2], result;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, config_pair) < 0) {
+        result = -errno;
+        close(pair[0]);
+        close(pair[1]);
+        return result;
+    }
+    launcher->fd = pair[0];
+    launcher->config_fd = config_pair[0];
+    state->fd = pair[1];
+    state->config_fd = config_pair[1];
+    return 0;
+}
+
+int launcher_open(struct launcher **out, char *const argv[], const char *config, struct error *err)
+{
+    struct launcher_state state = {.argv = argv, .config = config, .process = PROCESS_NONE};
     struct launcher *launcher = malloc(sizeof *launcher);
-    int pair[2], result;
+    int result = launcher == NULL ? -ENOMEM : launcher_pair(launcher, &state);
 
     *out = NULL;
-    if (launcher == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        result = launcher == NULL ? -ENOMEM : -errno;
+    if (result < 0) {
         error_set(err, "launcher", "cannot make the launcher: %s", strerror(-result));
         free(launcher);
         return result;
     }
-    launcher->fd = pair[0];
     launcher->pid = fork();
     if (launcher->pid == 0)
-        launcher_main(pair[1], argv);
+        launcher_main(state);
     result = launcher->pid < 0 ? -errno : 0;
-    close(pair[1]);
+    close(state.fd);
+    close(state.config_fd);
     if (result < 0)
         error_set(err, "launcher", "cannot fork the launcher: %s", strerror(-result));
     else
@@ -308,8 +380,8 @@ int launcher_start(struct launcher *launcher, struct launcher_start *start, stru
     struct launcher_answer answer;
     int ends[2];
 
-    if (launcher_say(launcher, WORD_START) < 0 ||
-        launcher_receive(launcher, LAUNCHER_ANSWER_MS, &answer, ends) != 1)
+    if (launcher_say(launcher->fd, WORD_START) < 0 ||
+        launcher_receive(launcher->fd, LAUNCHER_ANSWER_MS, &answer, ends) != 1)
         return launcher_lost(launcher, err);
     if (answer.event != EVENT_STARTED) {
         int result = answer.event == EVENT_FAILED ? -answer.value : -EPROTO;
@@ -321,9 +393,31 @@ int launcher_start(struct launcher *launcher, struct launcher_start *start, stru
     return 0;
 }
 
+int launcher_open_config(struct launcher *launcher, struct error *err)
+{
+    struct launcher_answer answer;
+    int ends[2];
+
+    if (launcher_say(launcher->config_fd, WORD_CONFIG) < 0 ||
+        launcher_receive(launcher->config_fd, LAUNCHER_ANSWER_MS, &answer, ends) != 1) {
+        shutdown(launcher->config_fd, SHUT_RDWR);
+        error_set(err, "launcher-gone",
+                  "the privileged launcher, which alone may read it, is gone: the broker has to be "
+                  "started again");
+        return -EPIPE;
+    }
+    if (answer.event == EVENT_CONFIG && ends[0] >= 0)
+        return ends[0];
+    if (answer.event != EVENT_FAILED)
+        answer.value = EPROTO;
+    error_set(err, "no-file", "cannot open the configuration: %s%s", strerror(answer.value),
+              answer.value == ELOOP || answer.value == EINVAL ? "; a regular file is right" : "");
+    return -answer.value;
+}
+
 void launcher_kill(struct launcher *launcher)
 {
-    launcher_say(launcher, WORD_KILL);
+    launcher_say(launcher->fd, WORD_KILL);
 }
 
 int launcher_fd(const struct launcher *launcher)
@@ -334,7 +428,7 @@ int launcher_fd(const struct launcher *launcher)
 int launcher_reap(struct launcher *launcher, int *status)
 {
     struct launcher_answer answer;
-    int ends[2], result = launcher_receive(launcher, 0, &answer, ends);
+    int ends[2], result = launcher_receive(launcher->fd, 0, &answer, ends);
 
     if (result == 1 && answer.event == EVENT_EXITED)
         *status = answer.value;
@@ -346,6 +440,7 @@ void launcher_close(struct launcher *launcher)
     if (launcher == NULL)
         return;
     close(launcher->fd);
+    close(launcher->config_fd);
     while (launcher->pid > 0 && waitpid(launcher->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     free(launcher);

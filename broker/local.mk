@@ -12,6 +12,7 @@ punchguard_broker_SOURCES = \
 	broker/event.c broker/event.h \
 	broker/main.c \
 	broker/peer.c \
+	broker/reload.c broker/reload.h \
 	broker/resume.c broker/resume.h \
 	broker/session.c broker/session.h broker/session_state.h \
 	broker/session_agent.c broker/session_health.c broker/session_path.c \
@@ -23,9 +24,13 @@ punchguard_broker_CFLAGS = $(PG_CFLAGS) $(UV_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_broker_LDADD = $(SEAL_LIBS) $(CHILD_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_session tests/unit/test_resume
-TESTS += tests/unit/test_session tests/unit/test_resume
+BROKER_TESTS = tests/unit/test_session tests/unit/test_resume tests/unit/test_exchange
+check_PROGRAMS += $(BROKER_TESTS)
+TESTS += $(BROKER_TESTS)
 endif
+tests_unit_test_exchange_SOURCES = tests/unit/test_exchange.c broker/peer.c
+tests_unit_test_exchange_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(UV_CFLAGS)
+tests_unit_test_exchange_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_resume_SOURCES = tests/unit/test_resume.c broker/resume.c broker/clockwatch.c
 tests_unit_test_resume_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_resume_LDADD = $(PROTOCOL_LIBS) $(CMOCKA_LIBS)

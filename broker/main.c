@@ -36,7 +36,7 @@ static const char usage[] =
     "      --version, --help\n"
     "\n"
     "Standard output carries events as NDJSON, standard error the log. SIGTERM takes the tunnels\n"
-    "down, SIGQUIT leaves them for the broker that comes next.\n";
+    "down, SIGQUIT leaves them for the broker that comes next, SIGHUP has FILE read again.\n";
 
 struct arguments {
     const char *config;
@@ -144,7 +144,7 @@ static int open_launcher(struct launcher **launcher, const char *config, struct 
     char *argv[] = {program, option, (char *)(uintptr_t)config, NULL};
     int rc = program_find("punchguard-wg-setup", program, sizeof program, err);
 
-    return rc < 0 ? rc : launcher_open(launcher, argv, err);
+    return rc < 0 ? rc : launcher_open(launcher, argv, config, err);
 }
 
 /* From root to user punchguard; wg-setup stays startable by the launcher. */
@@ -169,6 +169,7 @@ static int fail(const struct error *err)
     return 1;
 }
 
+/* Takes the configuration over. */
 static int run(const struct arguments *arguments, struct config *config)
 {
     struct broker broker = {.config = config};
@@ -176,12 +177,15 @@ static int run(const struct arguments *arguments, struct config *config)
     struct error err;
     int rc;
 
-    if (give_up_root(arguments, config, &broker.launcher, &err) < 0)
+    if (give_up_root(arguments, config, &broker.launcher, &err) < 0) {
+        config_destroy(config);
         return fail(&err);
+    }
     broker.loop = uv_default_loop();
     identity = identity_load(config->state_dir, &err);
     if (identity == NULL) {
         launcher_close(broker.launcher);
+        config_destroy(config);
         return fail(&err);
     }
     broker.identity = identity;
@@ -192,6 +196,7 @@ static int run(const struct arguments *arguments, struct config *config)
     launcher_close(broker.launcher);
     identity_destroy(identity);
     uv_loop_close(broker.loop);
+    config_destroy(broker.config);
     return rc;
 }
 
@@ -212,7 +217,6 @@ int main(int argc, char **argv)
 {
     struct arguments arguments;
     struct config *config;
-    int rc;
 
     if (!open_standard_descriptors())
         return 1;
@@ -231,7 +235,5 @@ int main(int argc, char **argv)
         config_destroy(config);
         return 0;
     }
-    rc = run(&arguments, config);
-    config_destroy(config);
-    return rc;
+    return run(&arguments, config);
 }

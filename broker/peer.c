@@ -9,16 +9,21 @@
 #include "broker/clock.h"
 #include "protocol/log.h"
 
+bool peer_is_reached_by(const struct peer *peer, const struct transport *transport)
+{
+    return peer->online >> transport->slot & 1;
+}
+
+/* By all that reach the peer: the first to arrive counts, the others are doubles. */
 static void peer_data(struct peer *peer, char *data)
 {
     struct broker *broker = peer->broker;
 
     if (data == NULL)
         return;
-    /* By all that reach the peer: the first to arrive counts, the others are doubles. */
-    for (size_t i = 0; i < broker->config->transport_count; i++)
-        if (peer->online & (1u << i))
-            transport_send(&broker->transports[i], peer, data);
+    for (size_t i = 0; i < broker->transport_count; i++)
+        if ((peer->online | peer->heard) >> broker->transports[i]->slot & 1)
+            transport_send(broker->transports[i], peer, data);
     free(data);
 }
 
@@ -134,9 +139,11 @@ static void on_timer(uv_timer_t *timer)
 
 void peer_presence(struct peer *peer, const struct transport *transport, bool online)
 {
-    uint32_t bit = 1u << transport->index, before = peer->online;
+    uint32_t bit = 1u << transport->slot, before = peer->online;
 
     peer->online = online ? before | bit : before & ~bit;
+    if (!online)
+        peer->heard &= ~bit;
     if (peer->online == before)
         return;
     if (online && peer->broker->wg.public_key[0] != '\0' &&
@@ -150,7 +157,7 @@ void peer_presence(struct peer *peer, const struct transport *transport, bool on
 }
 
 /* One JSON text of the peer's; what is not as declared is dropped and has no effect. */
-static void peer_text(struct peer *peer, const char *text, bool hello)
+static void peer_text(struct peer *peer, const char *text, bool hello, bool late)
 {
     struct message m;
     struct error err;
@@ -163,22 +170,31 @@ static void peer_text(struct peer *peer, const char *text, bool hello)
     if (m.type == MESSAGE_peer_hello && hello)
         peer_handle(peer, SESSION_HELLO, 0, &m);
     else if (m.type != MESSAGE_NONE && m.type != MESSAGE_peer_hello)
-        peer_handle(peer, SESSION_MESSAGE, 0, &m);
+        peer_handle(peer, late ? SESSION_MESSAGE_LATE : SESSION_MESSAGE, 0, &m);
     message_clear(&m);
 }
 
 void peer_receive(struct peer *peer, const struct transport *transport, const char *data)
 {
     struct envelope_opened opened;
-    int rc = envelope_open(peer->envelope, clock_boot_ms(), data, &opened);
+    int rc;
 
-    (void)transport;
+    /* Keys from a greeting without our WireGuard key would be of no use, and stand for an hour. We
+     * greet once we have it, and the peer asks again. */
+    if (peer->broker->wg.public_key[0] == '\0')
+        return;
+    rc = envelope_open(peer->envelope, clock_boot_ms(), data, &opened);
+
+    /* The other side may be told of us before we are of it: what brings its word takes ours back.
+     */
+    if (rc == 0)
+        peer->heard |= 1u << transport->slot;
     peer_data(peer, opened.reply);
     opened.reply = NULL;
     if (rc == 0 && opened.established && opened.hello != NULL)
-        peer_text(peer, opened.hello, true);
+        peer_text(peer, opened.hello, true, false);
     if (rc == 0 && opened.message != NULL)
-        peer_text(peer, opened.message, false);
+        peer_text(peer, opened.message, false, opened.late);
     if (rc < 0 && rc != -EALREADY)
         log_debug("%s: data that does not open: %s", peer->config->grant.peer, strerror(-rc));
     envelope_opened_clear(&opened);
@@ -214,39 +230,76 @@ void peer_goodbye(struct peer *peer)
         peer_say(peer, &bye);
 }
 
-int peer_init(struct peer *peer, struct broker *broker, size_t index,
-              const struct session_memory *memory, struct error *err)
+struct peer *peer_new(struct broker *broker, const struct config_peer *config, size_t index,
+                      const struct session_memory *memory, struct error *err)
 {
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (peer == NULL)
+        goto no_memory;
     peer->broker = broker;
-    peer->config = &broker->config->peers[index];
-    peer->index = index;
+    peer->config = config;
     peer->envelope =
-        envelope_new(broker->identity->secret, broker->identity->public, peer->config->grant.key);
+        envelope_new(broker->identity->secret, broker->identity->public, config->grant.key);
     if (peer->envelope == NULL) {
         error_set(err, "bad-id",
                   "%s: $.peers[%zu].id: this is our own id, or no key of a device; the other "
                   "device's id is right, as its --show-id prints it",
                   broker->config->path, index);
-        return -EINVAL;
+        peer_free(peer);
+        return NULL;
     }
     peer->session = session_new(envelope_is_initiator(peer->envelope), memory);
-    if (peer->session == NULL) {
-        error_set(err, "no-memory", "out of memory");
-        return -ENOMEM;
-    }
+    if (peer->session == NULL)
+        goto no_memory;
     uv_timer_init(broker->loop, &peer->timer);
     peer->timer.data = peer;
-    return 0;
+    return peer;
+no_memory:
+    error_set(err, "no-memory", "out of memory");
+    peer_free(peer);
+    return NULL;
 }
 
 void peer_stop(struct peer *peer)
 {
-    if (peer->timer.data != NULL && !uv_is_closing((uv_handle_t *)&peer->timer))
+    if (!uv_is_closing((uv_handle_t *)&peer->timer))
         uv_close((uv_handle_t *)&peer->timer, NULL);
 }
 
 void peer_free(struct peer *peer)
 {
+    if (peer == NULL)
+        return;
     session_destroy(peer->session);
     envelope_free(peer->envelope);
+    free(peer);
+}
+
+static void on_removed(uv_handle_t *timer)
+{
+    peer_free(timer->data);
+}
+
+void peer_discard(struct peer *peer)
+{
+    uv_close((uv_handle_t *)&peer->timer, on_removed);
+}
+
+void peer_remove(struct peer *peer)
+{
+    struct broker *broker = peer->broker;
+    struct message m;
+
+    peer_goodbye(peer);
+    for (size_t i = 0; i < broker->transport_count; i++)
+        transport_peer_remove(broker->transports[i], peer);
+    for (int slot = 0; slot < SESSION_SLOTS; slot++)
+        if (peer->agents[slot] != NULL)
+            agent_stop(peer->agents[slot], CHILD_SHUTDOWN);
+    if (session_memory(peer->session)->wg_public_key[0] != '\0') {
+        message_init(&m, MESSAGE_wg_peer_remove);
+        wireguard_send(broker, peer, &m);
+    }
+    peer_discard(peer);
 }

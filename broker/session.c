@@ -202,9 +202,26 @@ static void on_bye(struct session *s)
     say_path_event(s, "the peer said goodbye");
 }
 
-static void on_message(struct session *s, const struct message *m)
+/* What would begin or end something is over: it may have come in between. What names a session that
+ * is there is as good as ever. */
+static bool is_overtaken(struct session *s, const struct message *m)
 {
-    if (s->gone && m->type != MESSAGE_bye)
+    switch (m->type) {
+    case MESSAGE_offer:
+        return slot_named(s, m->offer.session) == NULL;
+    case MESSAGE_want_session:
+    case MESSAGE_bye:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void on_message(struct session *s, const struct message *m, bool late)
+{
+    if (late && is_overtaken(s, m))
+        return;
+    if (s->gone && !late && m->type != MESSAGE_bye)
         s->gone = false;
     switch (m->type) {
     case MESSAGE_offer:
@@ -413,7 +430,10 @@ void session_handle(struct session *s, const struct session_event *event,
         on_hello(s, &event->message->peer_hello);
         break;
     case SESSION_MESSAGE:
-        on_message(s, event->message);
+        on_message(s, event->message, false);
+        break;
+    case SESSION_MESSAGE_LATE:
+        on_message(s, event->message, true);
         break;
     case SESSION_AGENT:
         agent_said(s, event->slot, event->message);
@@ -426,6 +446,10 @@ void session_handle(struct session *s, const struct session_event *event,
         break;
     case SESSION_WG_DOWN:
         s->wg_ready = false;
+        break;
+    case SESSION_GRANTED:
+        if (s->peer_known && s->wg_ready)
+            wg_say_peer(s);
         break;
     case SESSION_WG_STATUS:
         on_wg_status(s, &event->message->peer_status);

@@ -67,14 +67,17 @@
 
 enum session_event_type {
     SESSION_TICK,
-    SESSION_ONLINE,     /* some transport reaches the peer */
-    SESSION_OFFLINE,    /* none does */
-    SESSION_HELLO,      /* the peer's authenticated hello; `message` is peer_hello */
-    SESSION_MESSAGE,    /* any other message of the peer */
-    SESSION_AGENT,      /* `message` of the ice-agent in `slot` */
-    SESSION_AGENT_DOWN, /* the ice-agent in `slot` is gone, not because we stopped it */
-    SESSION_WG_READY,   /* wg-setup is there (again) and knows nothing of the peer */
+    SESSION_ONLINE,       /* some transport reaches the peer */
+    SESSION_OFFLINE,      /* none does */
+    SESSION_HELLO,        /* the peer's authenticated hello; `message` is peer_hello */
+    SESSION_MESSAGE,      /* any other message of the peer */
+    SESSION_MESSAGE_LATE, /* the same, but it has sent something since that came before: over
+                             another transport, say */
+    SESSION_AGENT,        /* `message` of the ice-agent in `slot` */
+    SESSION_AGENT_DOWN,   /* the ice-agent in `slot` is gone, not because we stopped it */
+    SESSION_WG_READY,     /* wg-setup is there (again) and knows nothing of the peer */
     SESSION_WG_DOWN,
+    SESSION_GRANTED,         /* what the configuration grants the peer is not what it was */
     SESSION_WG_STATUS,       /* `message` is peer_status */
     SESSION_NETWORK_CHANGED, /* our addresses or routes changed */
     SESSION_AWAKE,           /* the machine slept */

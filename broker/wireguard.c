@@ -47,12 +47,14 @@ static void on_hello(struct child *child, void *data, const struct message *mess
     message_init(&m, MESSAGE_wg_configure);
     m.wg_configure.interface = text;
     child_send(child, &m);
+    if (broker->wg.stale)
+        wireguard_reload(broker);
 }
 
 static void all_peers(struct broker *broker, enum session_event_type type)
 {
-    for (size_t i = 0; i < broker->config->peer_count; i++)
-        peer_handle(&broker->peers[i], type, 0, NULL);
+    for (size_t i = 0; i < broker->peer_count; i++)
+        peer_handle(broker->peers[i], type, 0, NULL);
 }
 
 static void on_ready(struct broker *broker, const struct message_wg_ready *ready)
@@ -73,24 +75,54 @@ static void on_ready(struct broker *broker, const struct message_wg_ready *ready
     event.event_ready.backend = ready->backend;
     event_emit(broker->events, &event);
     if (changed)
-        for (size_t i = 0; i < broker->config->peer_count; i++)
-            peer_set_hello(&broker->peers[i]);
+        for (size_t i = 0; i < broker->peer_count; i++)
+            peer_set_hello(broker->peers[i]);
     all_peers(broker, SESSION_WG_READY);
 }
 
 static void on_status(struct broker *broker, const struct message *m)
 {
-    for (size_t i = 0; i < broker->config->peer_count; i++)
-        if (strcmp(broker->peers[i].config->grant.peer, m->peer_status.peer) == 0)
-            peer_handle(&broker->peers[i], SESSION_WG_STATUS, 0, m);
+    for (size_t i = 0; i < broker->peer_count; i++)
+        if (strcmp(broker->peers[i]->config->grant.peer, m->peer_status.peer) == 0)
+            peer_handle(broker->peers[i], SESSION_WG_STATUS, 0, m);
+}
+
+/* It adopts what stands, and reads the configuration with the privilege that it gives up afterwards. */
+static void start_again(struct broker *broker)
+{
+    log_warn("wg-setup can't read the configuration again, so it is started again");
+    broker->wg.ready = false;
+    broker->wg.again = true;
+    all_peers(broker, SESSION_WG_DOWN);
+    child_stop(broker->wg.child, CHILD_EOF);
 }
 
 static void on_error_told(struct broker *broker, const struct message_error *error)
 {
     if (error->ref == broker->wg.status_ref)
         broker->wg.asked = false;
+    if (broker->wg.again)
+        return; /* asked before we knew: the next one is told everything */
     log_error("wg-setup: %s (%s)", error->message, error->code);
+    if (error->ref == broker->wg.reload_ref && strcmp(error->code, "file") == 0 &&
+        !broker->stopping) {
+        start_again(broker);
+        return;
+    }
+    /* The file has changed again since we read it. */
+    if (error->ref == broker->wg.reload_ref)
+        broker->wg.stale = broker->wg.missed = true;
     event_emit_error(broker->events, NULL, error->code, error->message);
+}
+
+static void on_done(struct broker *broker, int64_t ref)
+{
+    if (ref == broker->wg.status_ref)
+        broker->wg.asked = false;
+    if (ref != broker->wg.reload_ref || !broker->wg.missed)
+        return;
+    broker->wg.missed = false;
+    all_peers(broker, SESSION_GRANTED);
 }
 
 static void on_message(struct child *child, void *data, const struct message *m)
@@ -103,8 +135,7 @@ static void on_message(struct child *child, void *data, const struct message *m)
         on_ready(broker, &m->wg_ready);
         break;
     case MESSAGE_done:
-        if (m->done.ref == broker->wg.status_ref)
-            broker->wg.asked = false;
+        on_done(broker, m->done.ref);
         break;
     case MESSAGE_peer_status:
         on_status(broker, m);
@@ -133,15 +164,23 @@ static void on_down(struct child *child, void *data, const struct error *why)
         broker_give_up(broker);
 }
 
+static int start_child(struct broker *broker, struct error *err);
+
 static void on_exit_told(struct child *child, void *data, const struct error *why)
 {
     struct broker *broker = data;
+    struct error err;
 
     broker->wg.ready = false;
     if (why != NULL)
         broker_helper_event(broker, "wg-setup", false, why);
     broker->wg.child = NULL;
     child_destroy(child);
+    if (broker->wg.again && !broker->stopping && start_child(broker, &err) < 0) {
+        broker_helper_event(broker, "wg-setup", false, &err);
+        broker_give_up(broker);
+    }
+    broker->wg.again = false;
     broker_child_gone(broker);
 }
 
@@ -155,6 +194,8 @@ static void on_timer(uv_timer_t *timer)
         m.status.ref = broker->wg.status_ref = ++broker->wg.ref;
         broker->wg.asked = child_send(broker->wg.child, &m) == 0;
     }
+    if (broker->wg.ready && broker->wg.stale)
+        wireguard_reload(broker);
     wireguard_poll(broker);
 }
 
@@ -164,15 +205,15 @@ void wireguard_poll(struct broker *broker)
 
     if (broker->stopping)
         return;
-    for (size_t i = 0; i < broker->config->peer_count; i++)
-        if (session_wants_status(broker->peers[i].session))
+    for (size_t i = 0; i < broker->peer_count; i++)
+        if (session_wants_status(broker->peers[i]->session))
             wanted = STATUS_URGENT_MS;
     if (!uv_is_active((uv_handle_t *)&broker->wg.timer) ||
         uv_timer_get_repeat(&broker->wg.timer) != wanted)
         uv_timer_start(&broker->wg.timer, on_timer, wanted, wanted);
 }
 
-int wireguard_start(struct broker *broker, struct error *err)
+static int start_child(struct broker *broker, struct error *err)
 {
     static char program[] = "punchguard-wg-setup", option[] = "-c";
     char *argv[] = {program, option, broker->config->path, NULL};
@@ -188,14 +229,28 @@ int wireguard_start(struct broker *broker, struct error *err)
         .on_exit = on_exit_told,
         .data = broker,
     };
-    int rc;
+    int rc = child_start(&broker->wg.child, &options, err);
 
-    uv_timer_init(broker->loop, &broker->wg.timer);
-    broker->wg.timer.data = broker;
-    rc = child_start(&broker->wg.child, &options, err);
     if (rc == 0)
         broker->children++;
     return rc;
+}
+
+int wireguard_start(struct broker *broker, struct error *err)
+{
+    uv_timer_init(broker->loop, &broker->wg.timer);
+    broker->wg.timer.data = broker;
+    return start_child(broker, err);
+}
+
+/* One that is only being started may have read the configuration before it changed. */
+void wireguard_reload(struct broker *broker)
+{
+    struct message m;
+
+    message_init(&m, MESSAGE_reload);
+    m.reload.ref = broker->wg.reload_ref = ++broker->wg.ref;
+    broker->wg.stale = broker->wg.child == NULL || child_send(broker->wg.child, &m) < 0;
 }
 
 void wireguard_stop(struct broker *broker, enum child_stop_how how)

@@ -61,30 +61,23 @@ static int write_all(int fd, const char *data, size_t length)
     return 0;
 }
 
-int file_read(int folder, const char *name, size_t max, void **data, size_t *length,
-              struct error *err)
+int file_read_open(int fd, const char *name, size_t max, void **data, size_t *length,
+                   struct error *err)
 {
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     struct stat about;
-    char *text = NULL;
+    char *text;
     int rc;
 
-    if (fd < 0)
-        return fail(err, "open", name);
-    if (fstat(fd, &about) < 0) {
-        rc = fail(err, "read", name);
-        goto out;
-    }
+    if (fstat(fd, &about) < 0)
+        return fail(err, "read", name);
     if (!S_ISREG(about.st_mode)) {
         error_set(err, "file", "%s is not a regular file", name);
-        rc = -EINVAL;
-        goto out;
+        return -EINVAL;
     }
     if (about.st_size < 0 || (size_t)about.st_size > max) {
         error_set(err, "file", "%s has %lld bytes, at most %zu are right", name,
                   (long long)about.st_size, max);
-        rc = -EFBIG;
-        goto out;
+        return -EFBIG;
     }
     text = malloc((size_t)about.st_size + 1);
     rc = text ? read_all(fd, text, (size_t)about.st_size) : -ENOMEM;
@@ -92,13 +85,23 @@ int file_read(int folder, const char *name, size_t max, void **data, size_t *len
         errno = -rc;
         rc = fail(err, "read", name);
         free(text);
-        goto out;
+        return rc;
     }
     text[rc] = '\0';
     *data = text;
     *length = (size_t)rc;
-    rc = 0;
-out:
+    return 0;
+}
+
+int file_read(int folder, const char *name, size_t max, void **data, size_t *length,
+              struct error *err)
+{
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int rc;
+
+    if (fd < 0)
+        return fail(err, "open", name);
+    rc = file_read_open(fd, name, max, data, length, err);
     close(fd);
     return rc;
 }

@@ -20,6 +20,11 @@ int folder_open(const char *path, mode_t mode, struct error *err);
 int file_read(int folder, const char *name, size_t max, void **data, size_t *length,
               struct error *err);
 
+/* The same of a file that is open already, from where it stands; `name` is for errors. The descriptor
+ * stays the caller's. */
+int file_read_open(int fd, const char *name, size_t max, void **data, size_t *length,
+                   struct error *err);
+
 /* Writes by a temporary file of mode 0600, fsync, rename, and fsync of the folder. 0, or -errno with
  * `err` filled and the old file untouched. */
 int file_write(int folder, const char *name, const void *data, size_t length, struct error *err);

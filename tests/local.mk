@@ -15,6 +15,7 @@ EXTRA_DIST += \
     tests/lab/recipes.py \
     tests/lab/run \
     tests/lab/scenario.py \
+    tests/lab/transport \
     tests/lab/scenarios/example.py \
     tests/lab/scenarios/faults.py \
     tests/lab/scenarios/host.py \
@@ -32,6 +33,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/signal.py \
     tests/lab/scenarios/teardown.py \
+    tests/lab/scenarios/transports.py \
     tests/lab/scenarios/upgrade.py \
     tests/lab/scenarios/wg_setup.py \
     tests/lab/scenarios/wire.py \

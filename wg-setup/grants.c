@@ -134,6 +134,18 @@ static const struct grant *grant_find(const struct grants *grants, const char *p
     return NULL;
 }
 
+bool grants_still(const void *data, const char *peer, const struct prefix *prefix)
+{
+    const struct grants_change *change = data;
+    const struct grant *before = grant_find(change->before, peer);
+    const struct grant *after = grant_find(change->after, peer);
+
+    if (prefix != NULL)
+        return after != NULL && grant_allows(after, prefix);
+    return before != NULL && after != NULL &&
+           memcmp(before->key, after->key, sizeof after->key) == 0;
+}
+
 int grants_check(const struct grants *grants, const struct message_peer_set *m, struct error *err)
 {
     const struct grant *grant = grant_find(grants, m->peer);

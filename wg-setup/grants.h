@@ -22,7 +22,15 @@ int grants_complete_interface(const struct grants *grants, struct interface *int
                               const struct interface *told, struct error *err);
 /* Whether one of the peers may have all of these. `grants` is a struct grants. */
 bool grants_cover(const void *grants, const struct prefix *allowed, size_t count);
-/* Whether the peer is in the configuration under that id, and asks for nothing wider. 0 or -EPERM. */
+/* A configuration that was read again. */
+struct grants_change {
+    const struct grants *before, *after;
+};
+/* Whether the peer of that name is the same device as before; or, with a prefix, whether it may
+ * have that now. `change` is a struct grants_change. */
+bool grants_still(const void *change, const char *peer, const struct prefix *prefix);
+/* Whether the peer is in the configuration under that id, and asks for nothing wider. 0 or -EPERM.
+ */
 int grants_check(const struct grants *grants, const struct message_peer_set *m, struct error *err);
 
 #endif

@@ -14,6 +14,7 @@ wg_setup_libwg_a_SOURCES = \
 	wg-setup/redirect_text.c \
 	wg-setup/tunnel.c wg-setup/tunnel.h wg-setup/tunnel_state.h \
 	wg-setup/tunnel_adopt.c \
+	wg-setup/tunnel_grant.c \
 	wg-setup/tunnel_request.c \
 	wg-setup/uapi.c wg-setup/uapi.h \
 	wg-setup/watch.c wg-setup/watch.h

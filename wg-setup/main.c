@@ -43,7 +43,8 @@ struct program {
     struct helper *helper;
     struct tunnel *tunnel;
     struct watch *watch;
-    struct grants *grants; /* NULL without a configuration */
+    const char *config;    /* path; NULL without a configuration */
+    struct grants *grants; /* likewise */
     struct interface interface;
     struct key key;
     const char *state_dir;
@@ -177,6 +178,29 @@ static void configure(struct program *program, const struct message_wg_configure
 
 /* Requests */
 
+/* Of the interface nothing is changed while it stands. */
+static int reload(struct program *program, struct error *err)
+{
+    struct interface ignored;
+    struct grants_change change = {.before = program->grants};
+    struct grants *after;
+
+    if (program->grants == NULL) {
+        error_set(err, "no-configuration",
+                  "reload: it was started without a configuration; -c names one");
+        return -ENOENT;
+    }
+    interface_init(&ignored);
+    change.after = after = grants_load(program->config, &ignored, err);
+    if (after == NULL)
+        return -EINVAL;
+    tunnel_granted_check(program->tunnel, grants_still, &change);
+    tunnel_adopted_check(program->tunnel, grants_cover, after);
+    grants_destroy(program->grants);
+    program->grants = after;
+    return 0;
+}
+
 static int peer_set(struct program *program, const struct message_peer_set *m, struct error *err)
 {
     int rc = program->grants ? grants_check(program->grants, m, err) : 0;
@@ -211,6 +235,10 @@ static void request(struct program *program, const struct message *m)
     case MESSAGE_path_set:
         ref = m->path_set.ref;
         rc = tunnel_path_set(tunnel, &m->path_set, &err);
+        break;
+    case MESSAGE_reload:
+        ref = m->reload.ref;
+        rc = reload(program, &err);
         break;
     case MESSAGE_status:
         ref = m->status.ref;
@@ -402,14 +430,14 @@ static int read_number(const char *text, long min, long max, int *out, struct er
     return 0;
 }
 
-static int read_option(struct program *program, int option, const char **config, struct error *err)
+static int read_option(struct program *program, int option, struct error *err)
 {
     struct interface *interface = &program->interface;
 
     program->by_options |= option != 'c' && option != OPTION_STATE_DIR;
     switch (option) {
     case 'c':
-        *config = optarg;
+        program->config = optarg;
         return 0;
     case OPTION_INTERFACE:
         return interface_set_name(interface, optarg, err);
@@ -430,19 +458,18 @@ static int read_option(struct program *program, int option, const char **config,
     }
 }
 
-static int read_options(struct program *program, int argc, char **argv, const char **config,
-                        struct error *err)
+static int read_options(struct program *program, int argc, char **argv, struct error *err)
 {
     int option;
 
     while ((option = getopt_long(argc, argv, "c:", long_options, NULL)) != -1)
-        if (read_option(program, option, config, err) < 0)
+        if (read_option(program, option, err) < 0)
             return -EINVAL;
     if (optind < argc) {
         error_set(err, "bad-option", "'%s': --help lists the options", argv[optind]);
         return -EINVAL;
     }
-    if (*config != NULL && program->by_options) {
+    if (program->config != NULL && program->by_options) {
         error_set(err, "bad-option",
                   "-c says all of the interface; other options do not go with it");
         return -EINVAL;
@@ -450,19 +477,21 @@ static int read_options(struct program *program, int argc, char **argv, const ch
     return 0;
 }
 
-/* Files are read while we still may; afterwards there is no need. */
-static int prepare(struct program *program, const char *config, struct error *err)
+/* Files are read while we may read any; afterwards only the configuration is, where root may without
+ * CAP_DAC_OVERRIDE. */
+static int prepare(struct program *program, struct error *err)
 {
+    const char *state_dir = program->state_dir;
     int rc = limits_check(err);
 
-    if (rc == 0 && config != NULL) {
-        program->grants = grants_load(config, &program->interface, err);
+    if (rc == 0 && program->config != NULL) {
+        program->grants = grants_load(program->config, &program->interface, err);
         if (program->grants == NULL)
             return -EINVAL;
-        program->state_dir = grants_state_dir(program->grants);
+        state_dir = grants_state_dir(program->grants);
     }
     if (rc == 0)
-        rc = key_load(program->state_dir, &program->key, err);
+        rc = key_load(state_dir, &program->key, err);
     return rc < 0 ? rc : limits_apply(err);
 }
 
@@ -481,14 +510,13 @@ int main(int argc, char **argv)
     struct program program = {.state_dir = "/var/lib/punchguard"};
     struct helper_options options = {
         .role = ROLE_WG, .name = "wg-setup", .on_message = on_message, .data = &program};
-    const char *config = NULL;
     struct error err;
     int rc = 1;
 
     helper_common_options(argc, argv, usage, ROLE_WG);
     log_open("punchguard-wg-setup", false);
     interface_init(&program.interface);
-    if (read_options(&program, argc, argv, &config, &err) < 0) {
+    if (read_options(&program, argc, argv, &err) < 0) {
         log_error("%s", err.message);
         return 2;
     }
@@ -503,7 +531,7 @@ int main(int argc, char **argv)
         log_error("%s", err.message);
         return 1;
     }
-    if (prepare(&program, config, &err) < 0)
+    if (prepare(&program, &err) < 0)
         fatal(&program, &err);
     else if (program.by_options)
         open_tunnel(&program);

@@ -35,6 +35,12 @@ void tunnel_adopted_check(struct tunnel *tunnel,
                           bool (*granted)(const void *data, const struct prefix *allowed,
                                           size_t count),
                           const void *data);
+/* What is granted has changed: drops the peers for which `granted` says no without a prefix, and
+ * takes from the others the allowed IPs for which it says no. Their traffic else goes on. */
+void tunnel_granted_check(struct tunnel *tunnel,
+                          bool (*granted)(const void *data, const char *peer,
+                                          const struct prefix *prefix),
+                          const void *data);
 /* In how many ms tunnel_tick() wants to be called, -1 for not at all. */
 int tunnel_timeout(const struct tunnel *tunnel, int64_t now_ms);
 /* Drops what was adopted and that no broker has asked for in time. */
@@ -60,7 +66,8 @@ int tunnel_status(struct tunnel *tunnel, tunnel_seen *seen, void *data, struct e
 int tunnel_watch(const struct tunnel *tunnel);
 /* The userspace WireGuard ended: starts it again and sets everything again. */
 int tunnel_restore(struct tunnel *tunnel, struct error *err);
-/* Links of the host changed: makes the interface again if it is gone. 1 where it was, 0, or -errno. */
+/* Links of the host changed: makes the interface again if it is gone. 1 where it was, 0, or -errno.
+ */
 int tunnel_link_check(struct tunnel *tunnel, struct error *err);
 /* Addresses of the host changed: pairs whose base is not this host's any more leave from whatever
  * address routing chooses, until it is back. 1 where that changed a pair, 0, or -errno. */

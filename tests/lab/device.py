@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import signal
 
 from lab import program
 from probe import Pinger
@@ -40,9 +41,11 @@ class Device:
         self._write()
 
     def _write(self):
-        with open(self.conf_path, "w", encoding="utf-8") as file:
+        new = self.conf_path + ".new"
+        with open(new, "w", encoding="utf-8") as file:
             json.dump(self.conf, file, indent=1)
-        os.chmod(self.conf_path, 0o644)
+        os.chmod(new, 0o644)
+        os.replace(new, self.conf_path)  # as editors do: a helper may be reading it
 
     def show_id(self):
         """What --show-id prints: {"id", "addresses", "overlay"}."""
@@ -61,6 +64,32 @@ class Device:
                                "allowed_ips": [f"{peer.overlay}/32"]}
                               for peer, shown in peers.items()]
         self._write()
+
+    def add_transport(self, name, command, options=None):
+        self.conf["signalling"].append(
+            {"name": name, "command": list(command), **({"options": options} if options else {})})
+        self._write()
+
+    def remove_transport(self, name):
+        """With the peers' addresses on it."""
+        self.conf["signalling"] = [one for one in self.conf["signalling"] if one["name"] != name]
+        for peer in self.conf["peers"]:
+            peer["addresses"].pop(name, None)
+        self._write()
+
+    def reload(self):
+        """Writes the configuration as it is by now, sends SIGHUP; returns what changed, or the
+        errors."""
+        self._write()
+        return self.hang_up()
+
+    def hang_up(self):
+        start = len(self.broker.events)
+        self.broker.signal(signal.SIGHUP)
+        told = self.broker.await_event(lambda event: event["type"] in ("reload", "error"),
+                                       READY_TIMEOUT, "word of the reload", start)
+        return told["changed"] if told["type"] == "reload" else [
+            event["message"] for event in self.broker.events[start:] if event["type"] == "error"]
 
     def start(self, listener=None):
         self.broker = self.host.start([program("punchguard-broker"), "-c", self.conf_path],

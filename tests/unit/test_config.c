@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -170,8 +171,7 @@ static const struct wrong wrongs[] = {
     {WITH("'ice': {'stun': ['a.example', 5]}"), "$.ice.stun[1]: ", "a string is expected"},
     {WITH("'ice': {'stun': ['203.0.113.1:0']}"), "$.ice.stun[0]: ", "1 to 65535"},
     {WITH("'ice': {'stun': ['203.0.113.1:65536']}"), "$.ice.stun[0]: ", "1 to 65535"},
-    {WITH("'ice': {'stun': ['stun:203.0.113.1:3478']}"),
-     "$.ice.stun[0]: ", "is not host:port"},
+    {WITH("'ice': {'stun': ['stun:203.0.113.1:3478']}"), "$.ice.stun[0]: ", "is not host:port"},
     {WITH("'ice': {'stun': ['203.0.113.256:3478']}"), "$.ice.stun[0]: ", "neither an IP address"},
     {WITH("'ice': {'stun': ['[2001:db8::1:3478']}"), "$.ice.stun[0]: ", "[2001:db8::1]:3478"},
     {WITH("'ice': {'stun': ['[2001:db8::g]:3478']}"), "$.ice.stun[0]: ", "is not host:port"},
@@ -324,6 +324,28 @@ static void a_link_to_the_file_is_followed(void **state)
     assert_string_equal(config->path, path);
     config_destroy(config);
     unlink(link);
+}
+
+static void a_file_that_somebody_else_opened_is_read(void **state)
+{
+    static struct config_errors errors;
+    struct config *config = load_good("{'peers': [], 'name': 'x'}");
+    char *place = strdup(config->path);
+    int fd = open(path, O_RDONLY);
+
+    (void)state;
+    config_destroy(config);
+    assert_int_equal(unlink(path), 0);
+    config = config_load_open(place, fd, &errors);
+    assert_non_null(config);
+    assert_string_equal(config->path, place);
+    assert_string_equal(config->name, "x");
+    config_destroy(config);
+    /* At its end already. */
+    assert_null(config_load_open(place, fd, &errors));
+    assert_int_equal(strncmp(errors.items[0].message, place, strlen(place)), 0);
+    close(fd);
+    free(place);
 }
 
 static void everything_but_peers_has_a_default(void **state)
@@ -577,6 +599,7 @@ int main(void)
         cmocka_unit_test(all_errors_are_told_at_once_up_to_a_limit),
         cmocka_unit_test(files_that_are_none_are_told),
         cmocka_unit_test(a_link_to_the_file_is_followed),
+        cmocka_unit_test(a_file_that_somebody_else_opened_is_read),
         cmocka_unit_test(everything_but_peers_has_a_default),
         cmocka_unit_test(a_whole_configuration_is_read),
         cmocka_unit_test(empty_lists_are_right),

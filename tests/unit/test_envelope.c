@@ -332,6 +332,45 @@ static void what_is_doubled_or_forged_is_told_apart_and_has_no_effect(void **sta
     pair_clear(&pair);
 }
 
+static void expect_late(struct envelope *to, const char *data, bool late)
+{
+    struct envelope_opened opened;
+
+    assert_int_equal(envelope_open(to, 0, data, &opened), 0);
+    assert_non_null(opened.message);
+    assert_int_equal(opened.late, late);
+    envelope_opened_clear(&opened);
+    open_nothing(to, 0, data, -EALREADY);
+}
+
+/* Over two transports, one behind the other: each message is opened once, whichever brings it, and
+ * it is told which were overtaken. */
+static void of_two_transports_the_first_to_deliver_counts(void **state)
+{
+    struct pair pair;
+    char *data[4];
+
+    (void)state;
+    pair_make(&pair);
+    pair_join(&pair, 0);
+    for (int side = 0; side < 2; side++) {
+        struct envelope *from = pair.side[side], *to = pair.side[!side];
+
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(envelope_seal(from, 0, "text", 4, &data[i]), 0);
+        expect_late(to, data[0], false);
+        expect_late(to, data[2], false);
+        expect_late(to, data[1], true);
+        /* One that comes after newer keys were used, though nothing newer came under its own. */
+        carry(&pair, 1, envelope_begin(pair.side[0], 20000), 20000);
+        say(from, to, 20000, "newer");
+        expect_late(to, data[3], true);
+        for (int i = 0; i < 4; i++)
+            free(data[i]);
+    }
+    pair_clear(&pair);
+}
+
 static void a_strangers_keys_open_nothing(void **state)
 {
     struct pair pair, other;
@@ -910,6 +949,7 @@ int main(void)
         cmocka_unit_test(a_lost_confirmation_is_sent_again),
         cmocka_unit_test(an_unanswered_request_is_repeated_ever_more_slowly),
         cmocka_unit_test(what_is_doubled_or_forged_is_told_apart_and_has_no_effect),
+        cmocka_unit_test(of_two_transports_the_first_to_deliver_counts),
         cmocka_unit_test(a_strangers_keys_open_nothing),
         cmocka_unit_test(own_and_low_order_keys_are_refused),
         cmocka_unit_test(the_longest_message_fits_the_transport),

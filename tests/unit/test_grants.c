@@ -191,6 +191,35 @@ static void adopted_addresses_must_be_one_peers(void **state)
     grants_destroy(grants);
 }
 
+/* bob keeps his id and loses a network, carol has another id, and dave is new. */
+static void what_is_still_granted_after_a_change(void **state)
+{
+    struct interface interface;
+    struct grants *before = load(&interface);
+    struct grants_change change = {.before = before};
+    struct prefix kept, lost;
+    char text[1024];
+
+    (void)state;
+    snprintf(text, sizeof text,
+             "{\"peers\": [{\"name\": \"bob\", \"id\": \"%s\", \"allowed_ips\": [\"fd00::/64\"]},"
+             "{\"name\": \"carol\", \"id\": \"%s\"}, {\"name\": \"dave\", \"id\": \"%s\"}]}",
+             bob_id, bob_id, carol_id);
+    write_config(text);
+    change.after = load(&interface);
+    assert_int_equal(prefix_parse(&kept, "fd00::7/128", false, NULL), 0);
+    assert_int_equal(prefix_parse(&lost, "10.66.2.7/32", false, NULL), 0);
+    assert_true(grants_still(&change, "bob", NULL));
+    assert_true(grants_still(&change, "bob", &kept));
+    assert_false(grants_still(&change, "bob", &lost));
+    assert_false(grants_still(&change, "carol", NULL));
+    assert_false(grants_still(&change, "dave", NULL));
+    assert_false(grants_still(&change, "mallory", NULL));
+    assert_false(grants_still(&change, "mallory", &kept));
+    grants_destroy((struct grants *)(uintptr_t)change.after);
+    grants_destroy(before);
+}
+
 static int complete(const struct grants *grants, struct interface *interface, const char *told)
 {
     struct interface from;
@@ -231,6 +260,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_configuration_that_is_a_link_or_no_json_is_refused, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(adopted_addresses_must_be_one_peers, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_still_granted_after_a_change, setup, teardown),
         cmocka_unit_test_setup_teardown(only_overlay_addresses_may_be_told, setup, teardown),
     };
 

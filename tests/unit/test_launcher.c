@@ -15,6 +15,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,8 @@ static void only_root(void)
         skip();
 }
 
+static char config[64]; /* the path of what it may open */
+
 static struct launcher *open_shell(const char *script)
 {
     char path[] = "/bin/sh", option[] = "-c", text[256];
@@ -40,7 +43,7 @@ static struct launcher *open_shell(const char *script)
     struct error err;
 
     snprintf(text, sizeof text, "%s", script);
-    assert_int_equal(launcher_open(&launcher, argv, &err), 0);
+    assert_int_equal(launcher_open(&launcher, argv, config, &err), 0);
     /* What it runs was fixed before: this changes nothing. */
     strcpy(path, "/bin/no");
     strcpy(text, "exit 99");
@@ -193,10 +196,91 @@ static void a_program_that_is_missing_is_an_error(void **state)
 
     (void)state;
     only_root();
-    assert_int_equal(launcher_open(&launcher, argv, &err), 0);
+    assert_int_equal(launcher_open(&launcher, argv, config, &err), 0);
     assert_int_equal(launcher_start(launcher, &started, &err), -ENOENT);
     assert_string_equal(err.code, "start-failed");
     launcher_close(launcher);
+}
+
+static void write_config(const char *name, const char *text)
+{
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void expect_config(struct launcher *launcher, const char *text)
+{
+    char buffer[64] = "";
+    struct error err;
+    int fd = launcher_open_config(launcher, &err);
+
+    assert_true(fd >= 0);
+    assert_true(read(fd, buffer, sizeof buffer - 1) >= 0);
+    assert_string_equal(buffer, text);
+    assert_int_equal(write(fd, "x", 1), -1);
+    close(fd);
+}
+
+/* Editors write another file and rename it. */
+static void it_opens_the_configuration_as_it_is_by_now(void **state)
+{
+    struct launcher *launcher;
+    char other[80];
+
+    (void)state;
+    only_root();
+    write_config(config, "first");
+    launcher = open_shell("exit 0");
+    expect_config(launcher, "first");
+    snprintf(other, sizeof other, "%s.new", config);
+    write_config(other, "second");
+    assert_int_equal(rename(other, config), 0);
+    expect_config(launcher, "second");
+    launcher_close(launcher);
+    unlink(config);
+}
+
+static void what_is_no_regular_file_is_not_opened(void **state)
+{
+    struct launcher *launcher;
+    struct error err;
+
+    (void)state;
+    only_root();
+    launcher = open_shell("exit 0");
+    assert_int_equal(launcher_open_config(launcher, &err), -ENOENT);
+    assert_string_equal(err.code, "no-file");
+    assert_int_equal(symlink("/etc/shadow", config), 0);
+    assert_int_equal(launcher_open_config(launcher, &err), -ELOOP);
+    assert_int_equal(unlink(config), 0);
+    assert_int_equal(mkfifo(config, 0600), 0);
+    assert_int_equal(launcher_open_config(launcher, &err), -EINVAL);
+    unlink(config);
+    launcher_close(launcher);
+}
+
+/* The end of wg-setup may be told at any moment: neither answer is taken for the other. */
+static void the_configuration_does_not_meet_the_end_of_what_it_started(void **state)
+{
+    struct launcher *launcher;
+    struct launcher_start started;
+
+    (void)state;
+    only_root();
+    write_config(config, "text");
+    launcher = open_shell("exit 6");
+    for (int i = 0; i < 3; i++) {
+        start(launcher, &started);
+        assert_true(ready_within(launcher_fd(launcher), WAIT_MS));
+        expect_config(launcher, "text");
+        assert_int_equal(WEXITSTATUS(reap(launcher)), 6);
+        stop(&started);
+    }
+    launcher_close(launcher);
+    unlink(config);
 }
 
 /* A broker of its own, killed: `script` is what the launcher started. True once both are gone. */
@@ -289,6 +373,8 @@ static void one_that_is_gone_is_told_apart(void **state)
     stop(&started);
     assert_int_equal(launcher_start(launcher, &started, &err), -EPIPE);
     assert_string_equal(err.code, "launcher-gone");
+    assert_int_equal(launcher_open_config(launcher, &err), -EPIPE);
+    assert_string_equal(err.code, "launcher-gone");
     launcher_close(launcher);
     launcher_close(NULL);
 }
@@ -301,6 +387,9 @@ int main(void)
         cmocka_unit_test(a_signal_does_not_cut_the_start_short),
         cmocka_unit_test(it_knows_two_words_alone),
         cmocka_unit_test(a_program_that_is_missing_is_an_error),
+        cmocka_unit_test(it_opens_the_configuration_as_it_is_by_now),
+        cmocka_unit_test(what_is_no_regular_file_is_not_opened),
+        cmocka_unit_test(the_configuration_does_not_meet_the_end_of_what_it_started),
         cmocka_unit_test(it_and_its_helper_end_with_the_broker),
         cmocka_unit_test(a_helper_that_ignores_eof_is_killed),
         cmocka_unit_test(signals_of_a_terminal_do_not_end_it),
@@ -308,6 +397,7 @@ int main(void)
     };
 
     log_open("test_launcher", false);
+    snprintf(config, sizeof config, "/tmp/test-launcher-%d.json", (int)getpid());
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

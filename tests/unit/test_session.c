@@ -39,6 +39,7 @@ struct side {
     bool path;
     int64_t handshake, rx, next_status;
     unsigned sends, starts;
+    unsigned newest;      /* of the other side's messages: the number of the latest that came */
     unsigned told, moves; /* paths set; to other pairs than before */
     char last_reason[400], last_kind[20];
     struct session_memory memory;
@@ -47,6 +48,7 @@ struct side {
 struct flight {
     int to;
     int64_t at;
+    unsigned number;
     char *line;
 };
 
@@ -91,6 +93,7 @@ static struct endpoint base_of(int side, unsigned generation)
     return e;
 }
 
+/* What was sent together arrives in its order, unless it is late. */
 static void fly(struct world *w, int to, const struct message *m, int64_t delay)
 {
     struct error err;
@@ -104,7 +107,8 @@ static void fly(struct world *w, int to, const struct message *m, int64_t delay)
         return;
     }
     line[length - 1] = '\0';
-    w->flights[w->flying++] = (struct flight){.to = to, .at = w->now + delay, .line = line};
+    w->flights[w->flying++] = (struct flight){
+        .to = to, .at = w->now + delay, .number = w->sides[1 - to].sends, .line = line};
 }
 
 static void send_message(struct world *w, int from, const struct message *m)
@@ -382,25 +386,43 @@ static void run_wireguard(struct world *w, int index)
     handle(w, index, SESSION_WG_STATUS, 0, &m);
 }
 
+static bool before(const struct flight *a, const struct flight *b)
+{
+    return a->at != b->at ? a->at < b->at : a->number < b->number;
+}
+
+/* The next to arrive, if its time has come. */
+static bool take_flight(struct world *w, struct flight *flight)
+{
+    size_t next = 0;
+
+    for (size_t i = 1; i < w->flying; i++)
+        if (before(&w->flights[i], &w->flights[next]))
+            next = i;
+    if (w->flying == 0 || w->flights[next].at > w->now)
+        return false;
+    *flight = w->flights[next];
+    w->flights[next] = w->flights[--w->flying];
+    return true;
+}
+
 static void deliver(struct world *w)
 {
-    for (size_t i = 0; i < w->flying;) {
-        struct flight flight = w->flights[i];
+    struct flight flight;
+
+    while (take_flight(w, &flight)) {
+        struct side *to = &w->sides[flight.to];
+        bool late = flight.number < to->newest;
         struct message m;
         struct error err;
 
-        if (flight.at > w->now) {
-            i++;
-            continue;
-        }
-        w->flights[i] = w->flights[--w->flying];
+        to->newest = late ? to->newest : flight.number;
         if (message_decode(flight.line, strlen(flight.line), ROLE_PEER, FROM_HELPER, &m, NULL,
                            &err) < 0)
             fail_msg("%s", err.message);
-        handle(w, flight.to, SESSION_MESSAGE, 0, &m);
+        handle(w, flight.to, late ? SESSION_MESSAGE_LATE : SESSION_MESSAGE, 0, &m);
         message_clear(&m);
         free(flight.line);
-        i = 0;
     }
 }
 
@@ -649,6 +671,58 @@ static void a_doubled_offer_changes_nothing(void **state)
     assert_true(tunnel_works(&w));
     assert_int_equal(w.sides[1].starts, 1);
     assert_int_equal(w.sides[1].moves, 1);
+    world_close(&w);
+}
+
+/* As one of two transports may bring it, 5 s behind the other. */
+static void what_was_overtaken_begins_and_ends_nothing(void **state)
+{
+    struct world w;
+    struct message m;
+    char id[] = "00000000000000ff", ufrag[] = "late", pwd[] = "passwordpasswordpassword";
+
+    (void)state;
+    world_up(&w, 41);
+    message_init(&m, MESSAGE_offer);
+    m.offer.session = id;
+    m.offer.ufrag = ufrag;
+    m.offer.pwd = pwd;
+    handle(&w, 1, SESSION_MESSAGE_LATE, 0, &m);
+    assert_int_equal(w.sides[1].actions.count, 0);
+    handle(&w, 1, SESSION_MESSAGE, 0, &m);
+    assert_int_not_equal(w.sides[1].actions.count, 0);
+    steps(&w, 30000);
+    message_init(&m, MESSAGE_want_session);
+    handle(&w, 0, SESSION_MESSAGE_LATE, 0, &m);
+    assert_int_equal(w.sides[0].actions.count, 0);
+    message_init(&m, MESSAGE_bye);
+    handle(&w, 0, SESSION_MESSAGE_LATE, 0, &m);
+    assert_int_equal(w.sides[0].actions.count, 0);
+    assert_true(session_has_path(w.sides[0].session));
+    /* Nor does a word from before the goodbye undo it. */
+    handle(&w, 0, SESSION_MESSAGE, 0, &m);
+    assert_false(session_has_path(w.sides[0].session));
+    message_init(&m, MESSAGE_want_session);
+    handle(&w, 0, SESSION_MESSAGE_LATE, 0, &m);
+    message_init(&m, MESSAGE_clock_reset);
+    handle(&w, 0, SESSION_MESSAGE_LATE, 0, &m);
+    assert_false(session_has_path(w.sides[0].session));
+    world_close(&w);
+}
+
+static void what_the_configuration_grants_is_told_to_wireguard_alone(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 42);
+    handle(&w, 0, SESSION_GRANTED, 0, NULL);
+    assert_int_equal(w.sides[0].actions.count, 0);
+    world_close(&w);
+    world_up(&w, 42);
+    handle(&w, 0, SESSION_GRANTED, 0, NULL);
+    assert_int_equal(w.sides[0].actions.count, 1);
+    assert_int_equal(w.sides[0].actions.items[0].message.type, MESSAGE_peer_set);
     world_close(&w);
 }
 
@@ -1262,6 +1336,8 @@ int main(void)
         cmocka_unit_test(only_the_offerer_offers),
         cmocka_unit_test(messages_of_other_sessions_are_dropped),
         cmocka_unit_test(a_doubled_offer_changes_nothing),
+        cmocka_unit_test(what_was_overtaken_begins_and_ends_nothing),
+        cmocka_unit_test(what_the_configuration_grants_is_told_to_wireguard_alone),
         cmocka_unit_test(lost_probes_make_a_new_path_before_the_old_is_left),
         cmocka_unit_test(an_agent_that_dies_costs_no_packet),
         cmocka_unit_test(a_wg_setup_that_comes_back_is_told_everything_again),

@@ -526,6 +526,41 @@ static void a_standing_peer_without_grant_goes_at_once(void **state)
     tunnel_destroy(t);
 }
 
+/* bob is granted all but 10.66.9.0/24; carol nothing. */
+static bool grant_bob(const void *data, const char *peer, const struct prefix *prefix)
+{
+    struct prefix refused;
+
+    (void)data;
+    assert_int_equal(prefix_parse(&refused, "10.66.9.0/24", false, NULL), 0);
+    return strcmp(peer, "bob") == 0 && (prefix == NULL || !prefix_equal(prefix, &refused));
+}
+
+static void what_is_not_granted_any_more_is_taken_and_the_rest_goes_on(void **state)
+{
+    struct tunnel *t = joined();
+    char two[] = "10.66.0.2/32", more[] = "10.66.9.0/24", bob[] = "bob", key_of_bob[] = KEY_B;
+    char *items[] = {two, more};
+    struct message_peer_set m = {.peer = bob,
+                                 .wg_public_key = key_of_bob,
+                                 .allowed_ips = {.items = items, .count = 2},
+                                 .keepalive = 25};
+
+    (void)state;
+    assert_int_equal(set(t, "carol", KEY_C, "10.66.0.3/32", 25), 0);
+    assert_int_equal(tunnel_peer_set(t, &m, &err), 0);
+    world.said[0] = '\0';
+    tunnel_granted_check(t, grant_bob, NULL);
+    assert_string_equal(world.said, "remove unroute allowed unroute ");
+    assert_int_equal(world.peer_count, 1);
+    assert_int_equal(world.peers[0].allowed_count, 1);
+    assert_int_equal(world.pair_count, 1);
+    world.said[0] = '\0';
+    tunnel_granted_check(t, grant_bob, NULL);
+    assert_string_equal(world.said, "");
+    tunnel_destroy(t);
+}
+
 static void a_table_without_its_interface_is_removed(void **state)
 {
     struct tunnel *t = joined();
@@ -714,6 +749,7 @@ int main(void)
         cmocka_unit_test_setup(what_nobody_asks_for_goes_after_its_time, setup),
         cmocka_unit_test_setup(a_peer_set_in_time_stays, setup),
         cmocka_unit_test_setup(a_standing_peer_without_grant_goes_at_once, setup),
+        cmocka_unit_test_setup(what_is_not_granted_any_more_is_taken_and_the_rest_goes_on, setup),
         cmocka_unit_test_setup(a_table_without_its_interface_is_removed, setup),
         cmocka_unit_test_setup(an_interface_with_another_key_is_left_alone, setup),
         cmocka_unit_test_setup(nobody_takes_anothers_key, setup),

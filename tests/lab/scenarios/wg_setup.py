@@ -493,6 +493,38 @@ def peer_gets_nothing_that_is_not_granted(folder):
 
 
 @scenario(timeout=60)
+def what_is_granted_is_read_again(folder):
+    with Lab(folder) as lab:
+        alice, bob = _pair(lab)
+        alice.interface["addresses"] = ["10.66.0.1/32"]
+        alice.grant({})
+        for one in (alice, bob):
+            one.start().await_ready()
+        routes = lambda: alice.host.run(["ip", "route", "show", "dev", INTERFACE])  # noqa: E731
+        alice.grant({bob: ["10.66.0.2/32", "10.77.0.0/16"]})
+        wide = {"peer": "bob", "id": bob.id, "wg_public_key": bob.ready["wg_public_key"],
+                "keepalive": 25, "allowed_ips": ["10.66.0.2/32", "10.77.0.0/16"]}
+        alice.refuse("peer-set", **wide)
+        alice.ask("reload")
+        alice.ask("peer-set", **wide)
+        assert "10.77.0.0/16" in routes()
+        alice.grant({bob: ["10.66.0.2/32"]})
+        alice.ask("reload")
+        assert "10.77.0.0/16" not in routes() and "10.66.0.2" in routes()
+        with open(alice.conf_path, "w", encoding="utf-8") as file:
+            file.write("{")
+        assert alice.conf_path in alice.refuse("reload")["message"]
+        alice.set_peer(bob)
+        alice.grant({})
+        alice.ask("reload")
+        assert alice.host.run(["wg", "show", INTERFACE, "peers"]) == ""
+        assert "10.66.0.2" not in routes()
+        alice.refuse("peer-set", **wide)
+        for one in (alice, bob):
+            assert one.shut_down() == 0
+
+
+@scenario(timeout=60)
 def removed_peer_leaves_no_route(folder):
     with Lab(folder) as lab:
         alice, bob = _pair(lab)
