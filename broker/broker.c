@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "broker/clock.h"
+#include "broker/control.h"
 #include "broker/reload.h"
+#include "broker/report.h"
 #include "broker/resume.h"
 #include "protocol/log.h"
 
@@ -118,11 +120,15 @@ static void stop_transports(struct broker *broker)
 
 static void broker_close(struct broker *broker)
 {
+    event_also(broker->events, NULL, NULL);
+    control_close(broker->control);
+    broker->control = NULL;
     for (size_t i = 0; i < sizeof broker->signals / sizeof broker->signals[0]; i++)
         uv_close((uv_handle_t *)&broker->signals[i], NULL);
     uv_close((uv_handle_t *)&broker->goodbye, NULL);
     uv_close((uv_handle_t *)&broker->clocks, NULL);
     uv_close((uv_handle_t *)&broker->keep, NULL);
+    uv_close((uv_handle_t *)&broker->end, NULL);
 }
 
 void broker_child_gone(struct broker *broker)
@@ -132,12 +138,17 @@ void broker_child_gone(struct broker *broker)
         broker_close(broker);
 }
 
+static void on_end(uv_timer_t *timer)
+{
+    broker_close(timer->data);
+}
+
 static void on_goodbye(uv_timer_t *timer)
 {
     stop_transports(timer->data);
 }
 
-static void broker_stop(struct broker *broker, enum child_stop_how how)
+void broker_stop(struct broker *broker, enum child_stop_how how)
 {
     if (broker->stopping)
         return;
@@ -156,7 +167,7 @@ static void broker_stop(struct broker *broker, enum child_stop_how how)
         peer_stop(broker->peers[i]);
     uv_timer_start(&broker->goodbye, on_goodbye, how == CHILD_SHUTDOWN ? GOODBYE_MS : 0, 0);
     if (broker->children == 0)
-        broker_close(broker);
+        uv_timer_start(&broker->end, on_end, 0, 0);
 }
 
 void broker_give_up(struct broker *broker)
@@ -194,7 +205,8 @@ static void start_timers(struct broker *broker)
     uv_timer_init(broker->loop, &broker->goodbye);
     uv_timer_init(broker->loop, &broker->clocks);
     uv_timer_init(broker->loop, &broker->keep);
-    broker->goodbye.data = broker->clocks.data = broker->keep.data = broker;
+    uv_timer_init(broker->loop, &broker->end);
+    broker->goodbye.data = broker->clocks.data = broker->keep.data = broker->end.data = broker;
     uv_timer_start(&broker->clocks, on_clocks, 0, CLOCKWATCH_MS);
 }
 
@@ -220,7 +232,7 @@ static size_t start_transports(struct broker *broker)
         if (transport_start(transport, &err) == 0)
             started++;
         else
-            broker_helper_event(broker, transport->name, false, &err);
+            transport_down(transport, &err);
     }
     return started;
 }
@@ -270,6 +282,8 @@ static int broker_start(struct broker *broker, struct error *err)
         error_set(err, "no-memory", "out of memory");
         return -1;
     }
+    if (report_open(broker, err) < 0)
+        return -1;
     if (make_peers(broker, err) < 0 || make_transports(broker, err) < 0)
         return -1;
     if (wireguard_start(broker, err) < 0)
@@ -289,6 +303,7 @@ int broker_run(struct broker *broker)
     if (broker->events == NULL)
         return 1;
     broker->notify = notify_open(broker->loop);
+    broker->started_at = clock_boot_ms();
     start_timers(broker);
     watch_signals(broker);
     if (broker_start(broker, &err) < 0) {

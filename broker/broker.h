@@ -19,6 +19,7 @@
 #include "broker/session.h"
 
 struct broker;
+struct control;
 struct peer;
 
 /* A signalling transport: the helper and what it said. One that the configuration has no more is
@@ -31,6 +32,8 @@ struct transport {
     unsigned slot; /* its bit in peer->online; no other that is not retired has it */
     struct child *child;
     bool ready;
+    char *address;    /* this device's on it; NULL until it is known */
+    char reason[600]; /* why it was down last */
     struct transport *next; /* in broker->retired */
 };
 
@@ -57,6 +60,7 @@ struct peer {
     struct agent *agents[SESSION_SLOTS];
     bool agent_failed[SESSION_SLOTS]; /* could not be started: to be told with the next tick */
     uv_timer_t timer;
+    int64_t latest_handshake, rx_bytes, tx_bytes; /* as WireGuard said last */
 };
 
 /* wg-setup: the helper and what it said. */
@@ -65,6 +69,8 @@ struct wireguard {
     bool ready;
     bool asked; /* a status is under way */
     char public_key[45];
+    int listen_port;
+    bool kernel; /* else it is a userspace WireGuard */
     int64_t ref, status_ref, reload_ref;
     bool stale;  /* it has to be told that the configuration changed */
     bool missed; /* it could not read it then, and has refused peers since, perhaps */
@@ -78,6 +84,8 @@ struct broker {
     const struct identity *identity;
     struct launcher *launcher; /* NULL where we are not root's */
     struct event_log *events;
+    struct control *control; /* NULL where there is no socket */
+    int64_t started_at;      /* in ms of clock_boot_ms() */
     struct notify *notify;         /* NULL where no service manager is to be told */
     struct transport **transports; /* those of the configuration, in its order */
     struct peer **peers;           /* likewise */
@@ -88,6 +96,7 @@ struct broker {
     uv_signal_t signals[4];
     uv_timer_t goodbye;
     uv_timer_t clocks;
+    uv_timer_t end; /* once nothing runs any more */
     uv_timer_t keep; /* active while something is to be written to STATE_DIR/resume */
     struct clockwatch clockwatch;
     bool stopping;
@@ -100,6 +109,8 @@ struct broker {
 int broker_run(struct broker *broker);
 /* Our addresses or routes changed (SESSION_NETWORK_CHANGED), or the machine slept (SESSION_AWAKE). */
 void broker_network_changed(struct broker *broker, enum session_event_type how);
+/* Ends the loop once all helpers have ended. */
+void broker_stop(struct broker *broker, enum child_stop_how how);
 /* What can't be mended from inside: ends with exit code 1, tunnels stay for the broker that comes next. */
 void broker_give_up(struct broker *broker);
 /* The end of a child was told: the last one ends the loop. */
@@ -121,6 +132,8 @@ void transport_free(struct transport *transport);
 /* Once no retired one of the same name runs any more. 0, or -errno with `err` filled. */
 int transport_start(struct transport *transport, struct error *err);
 void transport_stop(struct transport *transport, enum child_stop_how how);
+/* Says that it is down, and why. */
+void transport_down(struct transport *transport, const struct error *why);
 /* The configuration has it no more: peers are not reached by it from now on, its helper is stopped.
  */
 void transport_retire(struct transport *transport);
@@ -164,6 +177,8 @@ void wireguard_stop(struct broker *broker, enum child_stop_how how);
 void wireguard_reload(struct broker *broker);
 /* Completes the message with the next ref and what the configuration says of the peer. */
 void wireguard_send(struct broker *broker, const struct peer *peer, struct message *message);
+/* Asks for numbers now: true where control_refreshed() will be called. */
+bool wireguard_refresh(struct broker *broker);
 /* Looks whether the status is wanted more or less often now. */
 void wireguard_poll(struct broker *broker);
 

@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #include "broker/config_read.h"
+#include "broker/control_socket.h"
 #include "protocol/file.h"
 #include "protocol/log.h"
 
 #define STATE_DIR_DEFAULT "/var/lib/punchguard"
-#define CONTROL_FOLDER    "/run/punchguard"
 #define NAME_BYTES_MAX    64
 /* Of PATH_MAX something is left for the files in it. */
 #define STATE_DIR_BYTES_MAX 3072

@@ -22,6 +22,8 @@ struct event_log {
     uv_timer_t flush;
     unsigned long lost;
     bool broken;
+    void (*tell)(void *data, const char *line, size_t length);
+    void *tell_data;
 };
 
 struct event_log *event_log_new(uv_loop_t *loop)
@@ -36,6 +38,13 @@ struct event_log *event_log_new(uv_loop_t *loop)
     events->flush.data = events;
     uv_unref((uv_handle_t *)&events->flush);
     return events;
+}
+
+void event_also(struct event_log *events,
+                void (*tell)(void *data, const char *line, size_t length), void *data)
+{
+    events->tell = tell;
+    events->tell_data = data;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -101,7 +110,7 @@ void event_emit(struct event_log *events, struct message *event)
     size_t length;
     char *line;
 
-    if (events->broken)
+    if (events->broken && events->tell == NULL)
         return;
     stamp(event, time_text);
     line = message_encode(event, &length, &err);
@@ -109,7 +118,9 @@ void event_emit(struct event_log *events, struct message *event)
         log_error("event %s: %s", message_type_name(event->type), err.message);
         return;
     }
-    if (outbox_put(&events->out, line, length) < 0 && events->lost++ == 0)
+    if (events->tell != NULL)
+        events->tell(events->tell_data, line, length);
+    if (!events->broken && outbox_put(&events->out, line, length) < 0 && events->lost++ == 0)
         log_warn("whoever reads the events does not keep up; events are lost");
     free(line);
     event_flush(events);

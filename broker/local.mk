@@ -9,14 +9,19 @@ punchguard_broker_SOURCES = \
 	broker/broker.c broker/broker.h \
 	broker/clock.h \
 	broker/clockwatch.c broker/clockwatch.h \
+	broker/control.c broker/control.h \
+	broker/control_client.c broker/control_client.h \
+	broker/control_socket.c broker/control_socket.h \
 	broker/event.c broker/event.h \
 	broker/main.c \
 	broker/peer.c \
 	broker/reload.c broker/reload.h \
+	broker/report.c broker/report.h \
 	broker/resume.c broker/resume.h \
 	broker/session.c broker/session.h broker/session_state.h \
 	broker/session_agent.c broker/session_health.c broker/session_path.c \
 	broker/session_resume.c broker/session_say.c broker/session_slot.c \
+	broker/session_view.c \
 	broker/showid.c broker/showid.h \
 	broker/transport.c \
 	broker/wireguard.c
@@ -36,6 +41,6 @@ tests_unit_test_resume_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_resume_LDADD = $(PROTOCOL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_session_SOURCES = tests/unit/test_session.c broker/session.c \
 	broker/session_agent.c broker/session_health.c broker/session_path.c \
-	broker/session_resume.c broker/session_say.c broker/session_slot.c
+	broker/session_resume.c broker/session_say.c broker/session_slot.c broker/session_view.c
 tests_unit_test_session_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_session_LDADD = $(PROTOCOL_LIBS) $(CMOCKA_LIBS)

@@ -16,6 +16,7 @@
 
 #include "broker/broker.h"
 #include "broker/config.h"
+#include "broker/control_socket.h"
 #include "broker/identity.h"
 #include "broker/launcher.h"
 #include "broker/privilege.h"
@@ -158,6 +159,8 @@ static int give_up_root(const struct arguments *arguments, const struct config *
     if (privilege_find_user(arguments->user, &user, err) < 0 ||
         make_state_dir(config->state_dir, &user, err) < 0)
         return -1;
+    if (!arguments->show_id && control_socket_make_folder(config->control, user.uid, user.gid, err) < 0)
+        log_warn("%s", err->message);
     if (!arguments->show_id && open_launcher(launcher, config->path, err) < 0)
         return -1;
     return privilege_become(&user, err);

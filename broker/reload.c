@@ -181,7 +181,7 @@ static void transport_begins(struct broker *broker, struct transport *transport)
     struct error err;
 
     if (transport_start(transport, &err) < 0)
-        broker_helper_event(broker, transport->name, false, &err);
+        transport_down(transport, &err);
 }
 
 /* Transports that begin are told of all peers once they are ready. */

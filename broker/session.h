@@ -150,4 +150,16 @@ bool session_wants_status(const struct session *session);
 bool session_has_path(const struct session *session);
 const struct session_memory *session_memory(const struct session *session);
 
+/* How it stands, for people. Texts live until the next event. */
+struct session_view {
+    const char *state; /* one of status-peer's words but waiting-for-signalling */
+    bool path;         /* as session_has_path() */
+    const char *reason; /* why the last negotiation gave no path; NULL where none failed */
+    int64_t retry_at;  /* of the next negotiation, INT64_MAX where none waits */
+    struct endpoint base, remote; /* of the path; address "" without */
+    int64_t rtt_ms; /* as it was when the pair was found, MESSAGE_ABSENT where it is not known */
+};
+
+struct session_view session_look(const struct session *session);
+
 #endif

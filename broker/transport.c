@@ -104,6 +104,8 @@ static void on_ready(struct transport *transport, const struct message_signal_re
     if (transport->ready)
         return;
     transport->ready = true;
+    free(transport->address);
+    transport->address = strdup(ready->address);
     broker_helper_event(broker, transport->name, true, NULL);
     message_init(&event, MESSAGE_event_transport);
     event.event_transport.transport = transport->name;
@@ -152,6 +154,12 @@ static void on_message(struct child *child, void *data, const struct message *m)
     }
 }
 
+void transport_down(struct transport *transport, const struct error *why)
+{
+    snprintf(transport->reason, sizeof transport->reason, "%s", why != NULL ? why->message : "");
+    broker_helper_event(transport->broker, transport->name, false, why);
+}
+
 static void transport_lost(struct transport *transport)
 {
     struct broker *broker = transport->broker;
@@ -166,7 +174,7 @@ static void on_down(struct child *child, void *data, const struct error *why)
     struct transport *transport = data;
 
     (void)child;
-    broker_helper_event(transport->broker, transport->name, false, why);
+    transport_down(transport, why);
     transport_lost(transport);
 }
 
@@ -194,7 +202,7 @@ static void retired_ended(struct transport *transport)
 
         if (waiting->child == NULL && strcmp(waiting->name, transport->name) == 0 &&
             transport_start(waiting, &err) < 0)
-            broker_helper_event(broker, waiting->name, false, &err);
+            transport_down(waiting, &err);
     }
     transport_free(transport);
 }
@@ -205,7 +213,7 @@ static void on_exit_told(struct child *child, void *data, const struct error *wh
     struct broker *broker = transport->broker;
 
     if (why != NULL)
-        broker_helper_event(broker, transport->name, false, why);
+        transport_down(transport, why);
     transport->child = NULL;
     child_destroy(child);
     if (transport->config == NULL)
@@ -246,6 +254,7 @@ void transport_free(struct transport *transport)
 {
     if (transport == NULL)
         return;
+    free(transport->address);
     free(transport->name);
     free(transport);
 }

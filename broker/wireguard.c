@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "broker/broker.h"
+#include "broker/control.h"
 #include "protocol/log.h"
 
 /* WireGuard's status is asked for so often, in ms: while a path waits for its first packet, and else. */
@@ -64,6 +65,8 @@ static void on_ready(struct broker *broker, const struct message_wg_ready *ready
     struct message event;
 
     snprintf(broker->wg.public_key, sizeof broker->wg.public_key, "%s", ready->wg_public_key);
+    broker->wg.listen_port = (int)ready->listen_port;
+    broker->wg.kernel = strcmp(ready->backend, "kernel") == 0;
     broker->wg.ready = true;
     broker->wg.asked = false;
     id_encode(broker->identity->public, id);
@@ -82,9 +85,22 @@ static void on_ready(struct broker *broker, const struct message_wg_ready *ready
 
 static void on_status(struct broker *broker, const struct message *m)
 {
-    for (size_t i = 0; i < broker->peer_count; i++)
-        if (strcmp(broker->peers[i]->config->grant.peer, m->peer_status.peer) == 0)
-            peer_handle(broker->peers[i], SESSION_WG_STATUS, 0, m);
+    for (size_t i = 0; i < broker->peer_count; i++) {
+        struct peer *peer = broker->peers[i];
+
+        if (strcmp(peer->config->grant.peer, m->peer_status.peer) != 0)
+            continue;
+        peer->latest_handshake = m->peer_status.latest_handshake;
+        peer->rx_bytes = m->peer_status.rx_bytes;
+        peer->tx_bytes = m->peer_status.tx_bytes;
+        peer_handle(peer, SESSION_WG_STATUS, 0, m);
+    }
+}
+
+static void status_over(struct broker *broker)
+{
+    broker->wg.asked = false;
+    control_refreshed(broker->control);
 }
 
 /* It adopts what stands, and reads the configuration with the privilege that it gives up afterwards. */
@@ -100,7 +116,7 @@ static void start_again(struct broker *broker)
 static void on_error_told(struct broker *broker, const struct message_error *error)
 {
     if (error->ref == broker->wg.status_ref)
-        broker->wg.asked = false;
+        status_over(broker);
     if (broker->wg.again)
         return; /* asked before we knew: the next one is told everything */
     log_error("wg-setup: %s (%s)", error->message, error->code);
@@ -118,7 +134,7 @@ static void on_error_told(struct broker *broker, const struct message_error *err
 static void on_done(struct broker *broker, int64_t ref)
 {
     if (ref == broker->wg.status_ref)
-        broker->wg.asked = false;
+        status_over(broker);
     if (ref != broker->wg.reload_ref || !broker->wg.missed)
         return;
     broker->wg.missed = false;
@@ -184,9 +200,8 @@ static void on_exit_told(struct child *child, void *data, const struct error *wh
     broker_child_gone(broker);
 }
 
-static void on_timer(uv_timer_t *timer)
+bool wireguard_refresh(struct broker *broker)
 {
-    struct broker *broker = timer->data;
     struct message m;
 
     if (broker->wg.ready && !broker->wg.asked) {
@@ -194,6 +209,14 @@ static void on_timer(uv_timer_t *timer)
         m.status.ref = broker->wg.status_ref = ++broker->wg.ref;
         broker->wg.asked = child_send(broker->wg.child, &m) == 0;
     }
+    return broker->wg.ready && broker->wg.asked;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct broker *broker = timer->data;
+
+    wireguard_refresh(broker);
     if (broker->wg.ready && broker->wg.stale)
         wireguard_reload(broker);
     wireguard_poll(broker);

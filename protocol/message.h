@@ -29,6 +29,7 @@ enum role {
     ROLE_PEER = 8,  /* between brokers; both directions are FROM_HELPER */
     ROLE_EVENT = 16, /* what the broker says on its standard output */
     ROLE_STATE = 32, /* lines of the broker's files */
+    ROLE_CONTROL = 64, /* the broker's control socket; TO_HELPER is to the broker */
 };
 
 enum direction { TO_HELPER = 1, FROM_HELPER = 2 };

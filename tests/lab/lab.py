@@ -331,7 +331,7 @@ def _public_key(process):
 def program_folders():
     """Where the build (PUNCHGUARD_BUILD, default: the current folder) leaves its programs."""
     build = os.path.abspath(os.environ.get("PUNCHGUARD_BUILD", "."))
-    return [build, os.path.join(build, "tests")]
+    return [build, os.path.join(build, "punchguard"), os.path.join(build, "tests")]
 
 
 def find_program(name):

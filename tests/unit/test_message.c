@@ -108,7 +108,7 @@ static void a_message_is_known_to_its_own_roles_and_directions_only(void **state
         json_t *object = walk_object(shape, true, false);
         char *text = json_dumps(object, JSON_COMPACT);
 
-        for (unsigned role = ROLE_SIGNAL; role <= ROLE_STATE; role *= 2) {
+        for (unsigned role = ROLE_SIGNAL; role <= ROLE_CONTROL; role *= 2) {
             for (unsigned way = TO_HELPER; way <= FROM_HELPER; way++) {
                 bool its_own = (shape->roles & role) && (shape->directions & way);
                 struct message message;

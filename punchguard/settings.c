@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "punchguard/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/file.h"
+#include "protocol/interface.h"
+#include "protocol/json.h"
+
+#define CONFIG_DEFAULT   SYSCONFDIR "/punchguard/conf.json"
+#define CONFIG_BYTES_MAX (1024 * 1024)
+#define SOCKET_FOLDER    "/run/punchguard"
+
+static int take_control(const struct json_at *root, struct settings *settings, struct error *err)
+{
+    struct interface interface;
+    struct json_at at;
+    const char *control;
+
+    interface_init(&interface);
+    if (json_as_object(root, NULL, err) < 0)
+        return -EINVAL;
+    if (json_member(root, "interface", &at) && interface_read(&interface, &at, err) < 0)
+        return -EINVAL;
+    if (!json_member(root, "control", &at)) {
+        snprintf(settings->socket, sizeof settings->socket, SOCKET_FOLDER "/%s.sock",
+                 interface.name);
+        return 0;
+    }
+    if (json_as_string(&at, &control, err) < 0)
+        return -EINVAL;
+    if (control[0] != '/' || strlen(control) >= sizeof settings->socket)
+        return json_fail(&at, err, "bad-path", "an absolute path of at most %zu bytes is right",
+                         sizeof settings->socket - 1);
+    strcpy(settings->socket, control);
+    return 0;
+}
+
+static int config_parse(const char *text, size_t length, struct settings *settings,
+                        struct error *err)
+{
+    struct json *document = json_parse(text, length, err);
+    struct json_at root;
+    int rc = -EINVAL;
+
+    if (document != NULL) {
+        root = json_root(document);
+        rc = take_control(&root, settings, err);
+    }
+    json_destroy(document);
+    if (rc < 0)
+        error_prefix(err, "%.200s: ", settings->config);
+    return rc;
+}
+
+static int config_read(struct settings *settings, struct error *err)
+{
+    size_t length;
+    void *text;
+    int rc = file_read(AT_FDCWD, settings->config, CONFIG_BYTES_MAX, &text, &length, err);
+
+    settings->there = rc == 0;
+    if (rc < 0)
+        return rc;
+    rc = config_parse(text, length, settings, err);
+    sodium_memzero(text, length); /* a TURN server's password may be in it */
+    free(text);
+    return rc;
+}
+
+static enum outcome take_socket(const char *socket, struct settings *settings, struct error *err)
+{
+    if (strlen(socket) >= sizeof settings->socket) {
+        error_set(err, "bad-path", "--socket: a path of at most %zu bytes is right",
+                  sizeof settings->socket - 1);
+        return OUTCOME_USAGE;
+    }
+    strcpy(settings->socket, socket);
+    return OUTCOME_OK;
+}
+
+enum outcome settings_read(const struct context *context, bool may_be_made,
+                           struct settings *settings, struct error *err)
+{
+    const char *path = context->config != NULL ? context->config : CONFIG_DEFAULT;
+    char *real = realpath(path, NULL);
+    int rc;
+
+    snprintf(settings->config, sizeof settings->config, "%s", real != NULL ? real : path);
+    free(real);
+    snprintf(settings->socket, sizeof settings->socket, SOCKET_FOLDER "/pg0.sock");
+    rc = config_read(settings, err);
+    if (context->socket != NULL)
+        return take_socket(context->socket, settings, err);
+    if (rc == 0 || (!settings->there && context->config == NULL) || (rc == -ENOENT && may_be_made))
+        return OUTCOME_OK;
+    return OUTCOME_USAGE;
+}

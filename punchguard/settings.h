@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the person's command has to know of conf.json: where things are.
+ */
+#ifndef PUNCHGUARD_SETTINGS_H
+#define PUNCHGUARD_SETTINGS_H
+
+#include <stdbool.h>
+#include <sys/un.h>
+
+#include "punchguard/command.h"
+
+struct settings {
+    char config[4096]; /* absolute, where the file is there */
+    bool there;        /* the configuration could be read */
+    char socket[sizeof((struct sockaddr_un *)0)->sun_path];
+};
+
+/* A configuration that was not named on the command line, and can't be read, counts as one with
+ * only defaults: who may ask the broker need not be able to read what it was told. One that was
+ * named has to be there, unless `may_be_made` or the socket was named too. OUTCOME_OK, or
+ * OUTCOME_USAGE with `err` filled. */
+enum outcome settings_read(const struct context *context, bool may_be_made,
+                           struct settings *settings, struct error *err);
+
+#endif
