@@ -29,6 +29,11 @@ static int64_t control_now(struct control *control)
     return (int64_t)uv_now(control->options.loop);
 }
 
+static int64_t shortened(const struct control *control, int64_t ms)
+{
+    return control->options.hurry > 1 ? ms / control->options.hurry : ms;
+}
+
 /* What a request asks for */
 
 static void client_fail(struct control_client *client, int64_t ref, const struct error *err)
@@ -85,7 +90,7 @@ static void on_status(struct control_client *client, const struct message *m)
     }
     waiting = &client->waiting[client->waiting_count++];
     waiting->ref = m->control_status.ref;
-    waiting->until = control_now(control) + CONTROL_WAIT_MS;
+    waiting->until = control_now(control) + shortened(control, CONTROL_WAIT_MS);
     strcpy(waiting->peer, peer);
 }
 
@@ -304,6 +309,7 @@ static void client_add(struct control *control, int fd, bool changes)
     if (client == NULL)
         return;
     client->changes = changes;
+    client->linger_ms = shortened(control, CONTROL_LINGER_MS);
     if (may_enter(control, changes)) {
         client_greet(client);
     } else {

@@ -56,6 +56,8 @@ struct control_options {
     const char *version;                 /* for the hello; kept */
     const struct control_broker *broker; /* kept */
     void *data;
+    /* For tests: the times a client is waited for are so many times shorter. 0 is 1. */
+    unsigned hurry;
 };
 
 /* Listens; see control_socket_open() for errors. It keeps the loop alive. */

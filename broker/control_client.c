@@ -23,6 +23,7 @@ struct control_client *control_client_new(struct control *control, uv_loop_t *lo
         return NULL;
     }
     client->control = control;
+    client->linger_ms = CONTROL_LINGER_MS;
     client->bucket = bucket_full(CONTROL_BURST, CONTROL_INTERVAL_MS);
     return client;
 }
@@ -74,7 +75,7 @@ static void client_drop(struct control_client *client, const char *code, const c
     client->dropped = true;
     client->events = false;
     client->waiting_count = 0;
-    client->wake_at = now + CONTROL_LINGER_MS;
+    client->wake_at = now + client->linger_ms;
     log_info("control: a client was dropped: %s", why);
 }
 

@@ -24,6 +24,7 @@ struct control_waiting {
 
 struct control_client {
     struct control *control;
+    int64_t linger_ms;
     struct watch *watch;
     struct line_reader in;
     struct outbox out;

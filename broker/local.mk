@@ -29,13 +29,20 @@ punchguard_broker_CFLAGS = $(PG_CFLAGS) $(UV_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_broker_LDADD = $(SEAL_LIBS) $(CHILD_LIBS)
 
 if HAVE_CMOCKA
-BROKER_TESTS = tests/unit/test_session tests/unit/test_resume tests/unit/test_exchange
+BROKER_TESTS = tests/unit/test_session tests/unit/test_resume tests/unit/test_exchange \
+	tests/unit/test_control
 check_PROGRAMS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)
 endif
 tests_unit_test_exchange_SOURCES = tests/unit/test_exchange.c broker/peer.c
 tests_unit_test_exchange_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(UV_CFLAGS)
 tests_unit_test_exchange_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_control_SOURCES = tests/unit/test_control.c broker/control.c \
+	broker/control_client.c broker/control_socket.c
+tests_unit_test_control_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(UV_CFLAGS)
+tests_unit_test_control_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)
+# The test says who connects.
+tests_unit_test_control_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getsockopt
 tests_unit_test_resume_SOURCES = tests/unit/test_resume.c broker/resume.c broker/clockwatch.c
 tests_unit_test_resume_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_resume_LDADD = $(PROTOCOL_LIBS) $(CMOCKA_LIBS)

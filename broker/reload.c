@@ -176,7 +176,7 @@ static void put_in_place(struct reload *reload)
     }
 }
 
-static void transport_begins(struct broker *broker, struct transport *transport)
+static void transport_begins(struct transport *transport)
 {
     struct error err;
 
@@ -219,7 +219,7 @@ static void carry_out(struct reload *reload, const struct config_change *change)
     switch (change->type) {
     case CONFIG_TRANSPORT_ADDED:
     case CONFIG_TRANSPORT_CHANGED:
-        transport_begins(reload->broker, reload->transports[change->after]);
+        transport_begins(reload->transports[change->after]);
         break;
     case CONFIG_PEER_ADDED:
         peer_begins(reload, reload->peers[change->after]);
