@@ -26,7 +26,7 @@ SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelo
 check_PROGRAMS += $(SEAL_TESTS)
 TESTS += $(SEAL_TESTS)
 endif
-dist_man_MANS += broker/punchguard.conf.5 broker/punchguard-broker.8
+dist_man_MANS += broker/punchguard.conf.5 broker/punchguard-broker.8 broker/punchguard-control.7
 EXTRA_DIST += tests/data/noise-vectors.json
 
 tests_unit_test_noise_SOURCES = tests/unit/test_noise.c

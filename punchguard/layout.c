@@ -148,19 +148,19 @@ static void print_line(const struct table *table, const size_t widths[TABLE_COLU
 
     for (size_t c = 0; c < table->column_count; c++) {
         const char *cell = row != NULL ? row->cells[c] : table->columns[c].title;
-        size_t room = widths[c], spare;
+        size_t between = used > 0 ? GAP : 0, room = widths[c], spare;
 
         if (room == 0)
             continue;
-        if (width > 0 && used + (used > 0 ? GAP : 0) + room > width)
-            room = width > used + GAP ? width - used - GAP : 0;
-        spare = layout_width(cell) < room ? room - layout_width(cell) : 0;
+        if (width > 0 && used + between + room > width)
+            room = width > used + between ? width - used - between : 0;
         if (room == 0)
             return;
-        pad(out, gap + (used > 0 ? GAP : 0) + (table->columns[c].right ? spare : 0));
+        spare = layout_width(cell) < room ? room - layout_width(cell) : 0;
+        pad(out, gap + between + (table->columns[c].right ? spare : 0));
         print_cut(out, cell, room);
         gap = table->columns[c].right ? 0 : spare;
-        used += room + (used > 0 ? GAP : 0);
+        used += between + room;
     }
 }
 

@@ -29,3 +29,26 @@ punchguard_punchguard_SOURCES = \
 punchguard_punchguard_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
 punchguard_punchguard_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_punchguard_LDADD = punchguard/libcommand.a $(PROTOCOL_LIBS)
+
+dist_man_MANS += punchguard/punchguard.1
+
+COMMAND_TEST_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+COMMAND_TEST_LIBS = punchguard/libcommand.a $(PROTOCOL_LIBS) $(CMOCKA_LIBS)
+if HAVE_CMOCKA
+COMMAND_TESTS = tests/unit/test_echo tests/unit/test_layout tests/unit/test_punchguard_settings \
+	tests/unit/test_status_table
+check_PROGRAMS += $(COMMAND_TESTS)
+TESTS += $(COMMAND_TESTS)
+endif
+tests_unit_test_echo_SOURCES = tests/unit/test_echo.c
+tests_unit_test_echo_CFLAGS = $(COMMAND_TEST_CFLAGS)
+tests_unit_test_echo_LDADD = $(COMMAND_TEST_LIBS)
+tests_unit_test_layout_SOURCES = tests/unit/test_layout.c
+tests_unit_test_layout_CFLAGS = $(COMMAND_TEST_CFLAGS)
+tests_unit_test_layout_LDADD = $(COMMAND_TEST_LIBS)
+tests_unit_test_punchguard_settings_SOURCES = tests/unit/test_punchguard_settings.c
+tests_unit_test_punchguard_settings_CFLAGS = $(COMMAND_TEST_CFLAGS)
+tests_unit_test_punchguard_settings_LDADD = $(COMMAND_TEST_LIBS)
+tests_unit_test_status_table_SOURCES = tests/unit/test_status_table.c
+tests_unit_test_status_table_CFLAGS = $(COMMAND_TEST_CFLAGS)
+tests_unit_test_status_table_LDADD = $(COMMAND_TEST_LIBS)

@@ -119,6 +119,10 @@ enum outcome snapshot_take(struct snapshot *snapshot, struct client *client, con
         if (file != NULL)
             fclose(file);
     }
+    if (outcome == OUTCOME_OK && snapshot->device.type == MESSAGE_NONE) {
+        error_set(err, "protocol", "the broker says nothing of its device");
+        outcome = OUTCOME_FAILED;
+    }
     if (outcome == OUTCOME_OK &&
         (taking.failed ||
          asprintf(&snapshot->json, "{\"device\":%s,\"transports\":[%s],\"peers\":[%s]}", device,
