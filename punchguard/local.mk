@@ -52,3 +52,14 @@ tests_unit_test_punchguard_settings_LDADD = $(COMMAND_TEST_LIBS)
 tests_unit_test_status_table_SOURCES = tests/unit/test_status_table.c
 tests_unit_test_status_table_CFLAGS = $(COMMAND_TEST_CFLAGS)
 tests_unit_test_status_table_LDADD = $(COMMAND_TEST_LIBS)
+
+# Where each shell looks for what packages install.
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = punchguard/completions/bash/punchguard
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = punchguard/completions/zsh/_punchguard
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+dist_fishcompletion_DATA = punchguard/completions/fish/punchguard.fish
+
+dist_check_SCRIPTS += tests/command-usage
+TESTS += tests/command-usage

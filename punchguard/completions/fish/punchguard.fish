@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Completion of punchguard(1) for fish(1).
+
+set -l commands up down status id peers ping events reload
+
+complete -c punchguard -f
+complete -c punchguard -s c -l config -r -F -n "not __fish_seen_subcommand_from ping" -d "The broker's configuration"
+complete -c punchguard -l socket -r -F -d "The control socket"
+complete -c punchguard -l json -d "Print JSON"
+complete -c punchguard -s h -l help -d "Say how it is used"
+
+set -l none "not __fish_seen_subcommand_from $commands"
+complete -c punchguard -n $none -l version -d "Say the version"
+complete -c punchguard -n $none -l describe -d "Print the messages of the control socket"
+complete -c punchguard -n $none -a up -d "Start the broker, and wait until it is ready"
+complete -c punchguard -n $none -a down -d "End the broker and take the tunnels down"
+complete -c punchguard -n $none -a status -d "Say how everything is"
+complete -c punchguard -n $none -a id -d "Print what the other device must know"
+complete -c punchguard -n $none -a peers -d "List the peers"
+complete -c punchguard -n $none -a ping -d "Say over which path a peer answers"
+complete -c punchguard -n $none -a events -d "Print events as they come"
+complete -c punchguard -n $none -a reload -d "Have the broker reread its configuration"
+
+complete -c punchguard -n "__fish_seen_subcommand_from up" -l log -r -F -d "Where the log goes"
+complete -c punchguard -n "__fish_seen_subcommand_from up ping" -l timeout -x -d "How long to wait, in seconds"
+complete -c punchguard -n "__fish_seen_subcommand_from down" -l keep -d "Leave the tunnels"
+complete -c punchguard -n "__fish_seen_subcommand_from status" -s w -l watch -d "Go on"
+complete -c punchguard -n "__fish_seen_subcommand_from status" -l interval -x -d "Every so many seconds"
+complete -c punchguard -n "__fish_seen_subcommand_from status" -l prometheus -d "Print metrics"
+complete -c punchguard -n "__fish_seen_subcommand_from peers" -l names -d "Only names"
+complete -c punchguard -n "__fish_seen_subcommand_from ping" -s c -l count -x -d "How often"
+complete -c punchguard -n "__fish_seen_subcommand_from ping" -l until-direct -d "Until an answer came over a direct path"
+complete -c punchguard -n "__fish_seen_subcommand_from ping" -a "(punchguard peers --names 2>/dev/null)" -d Peer
