@@ -110,11 +110,22 @@ static struct config *read_config(const char *path)
     return NULL;
 }
 
-/* Root's folder, in which user punchguard may keep files of its own but not touch root's (the sticky
- * bit): the WireGuard key there stays out of the unprivileged processes' reach. */
+/* User punchguard's, and root's group's for wg-setup, which has no capability to go past permissions. Not
+ * group punchguard's: that is for people who may ask. wg-setup takes no key but root's from it. */
+static int give_state_dir(const char *path, const struct privilege_user *user)
+{
+    struct stat about;
+
+    if (stat(path, &about) < 0)
+        return -errno;
+    /* The mode while it is root's: to change another's takes one more capability. */
+    if ((about.st_mode & 07777) != 01770 && chmod(path, 01770) < 0)
+        return -errno;
+    return chown(path, user->uid, 0) < 0 ? -errno : 0;
+}
+
 static int make_state_dir(const char *path, const struct privilege_user *user, struct error *err)
 {
-    mode_t mode = user ? 01770 : 0700;
     char parent[4096];
     int rc = 0;
 
@@ -127,10 +138,8 @@ static int make_state_dir(const char *path, const struct privilege_user *user, s
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         rc = -errno;
-    else if (user != NULL && (chown(path, 0, user->gid) < 0 || chmod(path, mode) < 0))
-        rc = -errno;
     else
-        rc = 0;
+        rc = user != NULL ? give_state_dir(path, user) : 0;
     if (rc < 0)
         error_set(err, "state-dir",
                   "$.state_dir: cannot make or own the folder %s: %s; a folder that this user may "
