@@ -16,6 +16,7 @@ EXTRA_DIST += \
     tests/lab/run \
     tests/lab/scenario.py \
     tests/lab/transport \
+    tests/lab/scenarios/control.py \
     tests/lab/scenarios/example.py \
     tests/lab/scenarios/faults.py \
     tests/lab/scenarios/host.py \
