@@ -241,16 +241,19 @@ def a_client_that_does_not_read_holds_nobody(folder):
             device.start()
             device.await_ready()
         alice.await_direct(bob)
+        bob.await_direct(alice)
+        with alice.pinger(bob) as pinger:
+            pinger.first_reply(15)
         slow = _subscribe(alice.host)
         took = []
         with alice.pinger(bob, 0.1) as pinger:
-            pinger.first_reply(15)
             open(f"{noise}.go", "w", encoding="ascii").close()
             begun = time.monotonic()
             while _event_bytes(alice) < 2 * EVENT_BYTES:
                 asked = time.monotonic()
                 _status(alice)
                 took.append(time.monotonic() - asked)
+                pinger.run(0.05)
                 assert time.monotonic() - begun < 30, f"{_event_bytes(alice)} bytes of events"
             lost = pinger.run(0.5).lost()
         assert lost == 0, f"{lost} pings lost"
@@ -287,7 +290,7 @@ class Terminal:
                       os.path.join(host.folder, "tmux")]
         self._run("new-session", "-d", "-x", str(columns), "-y", str(rows), "sh")
         self._run("set", "-g", "status", "off")
-        self.keys(" ".join(argv), "Enter")
+        self.keys(" ".join(argv) + "; echo ended $?", "Enter")
 
     def _run(self, *arguments):
         return self._host.run([*self._tmux, *arguments])
@@ -337,7 +340,6 @@ def watch_redraws_in_place(folder):
         alice.stop()
         terminal.await_screen("no broker listens")
         terminal.keys("q")
-        terminal.keys("echo ended $?", "Enter")
         lines = terminal.await_screen("^ended 0$")
         assert any("--watch" in line for line in lines), f"the screen before is not back: {lines}"
 
