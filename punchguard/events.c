@@ -6,6 +6,7 @@
 
 #include "protocol/json.h"
 #include "punchguard/client.h"
+#include "punchguard/layout.h"
 
 /* One event: "12:00:00.123 path peer=home kind=direct". */
 static void print_event(const char *line)
@@ -21,7 +22,8 @@ static void print_event(const char *line)
         json_as_string(&at, &time, NULL);
     if (json_member(&root, "type", &at))
         json_as_string(&at, &type, NULL);
-    printf("%s  %-9s", time, type);
+    layout_print(stdout, time, 0);
+    printf("  %-9s", type);
     for (size_t i = 0; (key = json_key(&root, i)) != NULL; i++) {
         char *text;
 
@@ -29,7 +31,10 @@ static void print_event(const char *line)
             !json_member(&root, key, &at))
             continue;
         text = json_text(&at);
-        printf(" %s=%s", key, text != NULL ? text : "");
+        putchar(' ');
+        layout_print(stdout, key, 0);
+        putchar('=');
+        layout_print(stdout, text != NULL ? text : "", 0);
         free(text);
     }
     putchar('\n');

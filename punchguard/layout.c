@@ -65,18 +65,30 @@ size_t layout_width(const char *text)
     return width;
 }
 
-/* At most `width` characters; what is cut ends in an ellipsis. */
-static void print_cut(FILE *out, const char *text, size_t width)
+/* How many bytes of a control character begin here; 0 for none. */
+static size_t control_bytes(const char *text)
 {
-    bool cut = layout_width(text) > width;
-    size_t left = cut && width > 0 ? width - 1 : width;
+    const unsigned char *bytes = (const unsigned char *)text;
 
-    for (; *text != '\0'; text++) {
+    if (bytes[0] < 0x20 || bytes[0] == 0x7f)
+        return 1;
+    return bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0 ? 2 : 0;
+}
+
+void layout_print(FILE *out, const char *text, size_t width)
+{
+    bool cut = width > 0 && layout_width(text) > width;
+    size_t left = width == 0 ? SIZE_MAX : cut ? width - 1 : width;
+
+    while (*text != '\0') {
+        size_t control = control_bytes(text);
+
         if (begins_character(*text) && left-- == 0)
             break;
-        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+        fputc(control > 0 ? '?' : *text, out);
+        text += control > 0 ? control : 1;
     }
-    if (cut && width > 0)
+    if (cut)
         fputs("…", out);
 }
 
@@ -158,7 +170,7 @@ static void print_line(const struct table *table, const size_t widths[TABLE_COLU
             return;
         spare = layout_width(cell) < room ? room - layout_width(cell) : 0;
         pad(out, gap + between + (table->columns[c].right ? spare : 0));
-        print_cut(out, cell, room);
+        layout_print(out, cell, room);
         gap = table->columns[c].right ? 0 : spare;
         used += between + room;
     }
@@ -177,7 +189,7 @@ static void print_row(const struct table *table, const size_t widths[TABLE_COLUM
     if (row->note[0] == '\0')
         return;
     fputs("  ", out);
-    print_cut(out, row->note, width > 2 ? width - 2 : sizeof row->note);
+    layout_print(out, row->note, width > 2 ? width - 2 : width);
     fputs(end, out);
 }
 

@@ -22,6 +22,10 @@ void layout_age(int64_t seconds, char out[LAYOUT_TEXT]);
 /* How many columns a text takes on a terminal, each character one; what is not UTF-8 too. */
 size_t layout_width(const char *text);
 
+/* At most `width` characters (0: all); what is cut ends in an ellipsis. Control characters, those
+ * of ISO 6429's C1 too, become '?': a terminal would obey them. */
+void layout_print(FILE *out, const char *text, size_t width);
+
 #define TABLE_COLUMNS 12
 #define TABLE_CELL    128
 
@@ -48,7 +52,7 @@ struct table {
 struct table_row *table_add(struct table *table);
 /* At most `width` columns wide (0: as wide as it gets) and `height` lines high (0: as high): what
  * is too wide is left out by `dispensable`, then cut; of what is too high the rest is counted. Each
- * line ends with `end`. Control characters become '?'. */
+ * line ends with `end`. */
 void table_print(const struct table *table, FILE *out, size_t width, size_t height,
                  const char *end);
 void table_clear(struct table *table);

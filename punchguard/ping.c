@@ -59,15 +59,26 @@ static double now_ms(void)
     return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
 }
 
-/* The first address that is the peer's alone. */
-static bool host_address(const struct strings *prefixes, char out[64])
+static bool has_family(const struct strings *prefixes, int family)
+{
+    struct prefix prefix;
+
+    for (size_t i = 0; i < prefixes->count; i++)
+        if (prefix_parse(&prefix, prefixes->items[i], true, NULL) == 0 && prefix.family == family)
+            return true;
+    return false;
+}
+
+/* The first address that is the peer's alone, of a family that we have an address of too. */
+static bool host_address(const struct strings *prefixes, const struct strings *ours, char out[64])
 {
     for (size_t i = 0; i < prefixes->count; i++) {
         struct prefix prefix;
         char text[PREFIX_TEXT_SIZE];
 
         if (prefix_parse(&prefix, prefixes->items[i], false, NULL) < 0 ||
-            prefix.length != (prefix.family == AF_INET ? 32 : 128))
+            prefix.length != (prefix.family == AF_INET ? 32 : 128) ||
+            !has_family(ours, prefix.family))
             continue;
         prefix_format(&prefix, text);
         snprintf(out, 64, "%.*s", (int)strcspn(text, "/"), text);
@@ -76,16 +87,17 @@ static bool host_address(const struct strings *prefixes, char out[64])
     return false;
 }
 
-static enum outcome open_echo(struct pinging *p, const struct message_status_peer *peer)
+static enum outcome open_echo(struct pinging *p, const struct snapshot *snapshot)
 {
+    const struct message_status_peer *peer = &snapshot->peers[0].status_peer;
     int rc;
 
     if (p->address[0] != '\0')
         return OUTCOME_OK;
-    if (!host_address(&peer->allowed_ips, p->address)) {
+    if (!host_address(&peer->allowed_ips, &snapshot->device.status_device.overlay, p->address)) {
         error_set(&p->err, "no-address",
-                  "the peer '%s' has only whole networks and no address of its own: ping a host "
-                  "there",
+                  "the peer '%s' has no address of its own that this device could reach: ping a "
+                  "host of its networks",
                   p->peer);
         return OUTCOME_FAILED;
     }
@@ -187,7 +199,7 @@ static enum outcome round_once(struct pinging *p, int wait_ms, bool *direct)
         return OUTCOME_NO_SUCH_PEER;
     }
     peer = &snapshot.peers[0].status_peer;
-    outcome = open_echo(p, peer);
+    outcome = open_echo(p, &snapshot);
     if (outcome == OUTCOME_OK) {
         rtt = ask_once(p, wait_ms);
         if (!over || rtt >= 0)
@@ -202,7 +214,7 @@ static bool is_enough(const struct pinging *p, bool direct)
 {
     if (over || (p->until_direct && direct))
         return true;
-    return p->count > 0 && (p->until_direct ? p->sent : p->sent) >= (unsigned long)p->count;
+    return p->count > 0 && p->sent >= (unsigned long)p->count;
 }
 
 static enum outcome rounds(struct pinging *p)

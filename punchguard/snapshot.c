@@ -7,9 +7,15 @@
 
 #include "protocol/json.h"
 
+enum { PART_DEVICE, PART_TRANSPORTS, PART_PEERS, PARTS };
+
 struct taking {
     struct snapshot *snapshot;
-    FILE *device, *transports, *peers; /* JSON */
+    struct {
+        FILE *file;
+        char *text;
+        size_t size;
+    } json[PARTS];
     bool failed;
 };
 
@@ -78,11 +84,12 @@ static void on_answer(void *data, const struct message *m, const char *line)
 
     if (m->type == MESSAGE_status_device && s->device.type == MESSAGE_NONE) {
         taking->failed |= !decode_again(line, &s->device);
-        add_json(taking->device, line, true);
+        add_json(taking->json[PART_DEVICE].file, line, true);
     } else if (m->type == MESSAGE_status_transport) {
-        add_message(taking, &s->transports, &s->transport_count, taking->transports, line);
+        add_message(taking, &s->transports, &s->transport_count, taking->json[PART_TRANSPORTS].file,
+                    line);
     } else if (m->type == MESSAGE_status_peer) {
-        add_message(taking, &s->peers, &s->peer_count, taking->peers, line);
+        add_message(taking, &s->peers, &s->peer_count, taking->json[PART_PEERS].file, line);
     }
 }
 
@@ -94,45 +101,60 @@ static int64_t clock_ms(clockid_t clock)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* All parts, or none. */
+static bool parts_open(struct taking *taking)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < PARTS; i++) {
+        taking->json[i].file = open_memstream(&taking->json[i].text, &taking->json[i].size);
+        all &= taking->json[i].file != NULL;
+    }
+    return all;
+}
+
+static void parts_close(struct taking *taking)
+{
+    for (size_t i = 0; i < PARTS; i++)
+        if (taking->json[i].file != NULL && fclose(taking->json[i].file) != 0)
+            taking->failed = true;
+}
+
+static enum outcome parts_join(struct taking *taking, struct error *err)
+{
+    if (taking->snapshot->device.type == MESSAGE_NONE) {
+        error_set(err, "protocol", "the broker says nothing of its device");
+        return OUTCOME_FAILED;
+    }
+    if (!taking->failed &&
+        asprintf(&taking->snapshot->json, "{\"device\":%s,\"transports\":[%s],\"peers\":[%s]}",
+                 taking->json[PART_DEVICE].text, taking->json[PART_TRANSPORTS].text,
+                 taking->json[PART_PEERS].text) >= 0)
+        return OUTCOME_OK;
+    taking->snapshot->json = NULL;
+    error_set(err, "no-memory", "out of memory");
+    return OUTCOME_FAILED;
+}
+
 enum outcome snapshot_take(struct snapshot *snapshot, struct client *client, const char *peer,
                            struct error *err)
 {
     struct taking taking = {.snapshot = snapshot};
-    char *device = NULL, *transports = NULL, *peers = NULL;
-    size_t size;
     struct message request;
     enum outcome outcome = OUTCOME_FAILED;
 
     memset(snapshot, 0, sizeof *snapshot);
     error_set(err, "no-memory", "out of memory");
-    taking.device = open_memstream(&device, &size);
-    taking.transports = open_memstream(&transports, &size);
-    taking.peers = open_memstream(&peers, &size);
-    if (taking.device != NULL && taking.transports != NULL && taking.peers != NULL) {
+    if (parts_open(&taking)) {
         message_init(&request, MESSAGE_control_status);
         request.control_status.peer = (char *)(uintptr_t)peer;
         outcome = client_call(client, &request, on_answer, &taking, err);
     }
-    for (size_t i = 0; i < 3; i++) {
-        FILE *file = (FILE *[]){taking.device, taking.transports, taking.peers}[i];
-
-        if (file != NULL)
-            fclose(file);
-    }
-    if (outcome == OUTCOME_OK && snapshot->device.type == MESSAGE_NONE) {
-        error_set(err, "protocol", "the broker says nothing of its device");
-        outcome = OUTCOME_FAILED;
-    }
-    if (outcome == OUTCOME_OK &&
-        (taking.failed ||
-         asprintf(&snapshot->json, "{\"device\":%s,\"transports\":[%s],\"peers\":[%s]}", device,
-                  transports, peers) < 0)) {
-        snapshot->json = NULL;
-        outcome = OUTCOME_FAILED;
-    }
-    free(device);
-    free(transports);
-    free(peers);
+    parts_close(&taking);
+    if (outcome == OUTCOME_OK)
+        outcome = parts_join(&taking, err);
+    for (size_t i = 0; i < PARTS; i++)
+        free(taking.json[i].text);
     snapshot->taken_ms = clock_ms(CLOCK_MONOTONIC);
     snapshot->wall_s = clock_ms(CLOCK_REALTIME) / 1000;
     if (outcome != OUTCOME_OK)

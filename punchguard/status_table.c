@@ -2,6 +2,7 @@
 #include "punchguard/status_table.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,30 +124,47 @@ static void fill_row(struct table_row *row, const struct message_status_peer *pe
     status_reason(peer, row->note, sizeof row->note);
 }
 
-static size_t print_device(const struct message_status_device *device, FILE *out, const char *end)
-{
-    char age[LAYOUT_TEXT];
+/* One line of the head, cut to the width. */
+static void print_head(FILE *out, size_t width, const char *end, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
-    layout_age(device->uptime_ms / 1000, age);
-    fprintf(out, "%s  %s", device->name, device->interface);
+static void print_head(FILE *out, size_t width, const char *end, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    layout_print(out, text, width);
+    fputs(end, out);
+}
+
+static size_t print_device(const struct message_status_device *device, FILE *out, size_t width,
+                           const char *end)
+{
+    char age[LAYOUT_TEXT], overlay[512] = "";
+
     for (size_t i = 0; i < device->overlay.count; i++)
-        fprintf(out, "%s%s", i > 0 ? ", " : "  ", device->overlay.items[i]);
-    fprintf(out, "  up %s%s", age, end);
+        snprintf(overlay + strlen(overlay), sizeof overlay - strlen(overlay), "%s%s",
+                 i > 0 ? ", " : "", device->overlay.items[i]);
+    layout_age(device->uptime_ms / 1000, age);
+    print_head(out, width, end, "%s  %s  %s  up %s", device->name, device->interface, overlay, age);
     if (device->ready)
-        fprintf(out, "wireguard  ready: %s, port %" PRId64 "%s", device->backend,
-                device->listen_port, end);
+        print_head(out, width, end, "wireguard  ready: %s, port %" PRId64, device->backend,
+                   device->listen_port);
     else
-        fprintf(out, "wireguard  not ready%s", end);
+        print_head(out, width, end, "wireguard  not ready");
     return 2;
 }
 
-static size_t print_transports(const struct snapshot *s, FILE *out, const char *end)
+static size_t print_transports(const struct snapshot *s, FILE *out, size_t width, const char *end)
 {
     for (size_t i = 0; i < s->transport_count; i++) {
         const struct message_status_transport *t = &s->transports[i].status_transport;
 
-        fprintf(out, "%-9s  %s%s%s%s", t->transport, t->state, t->reason != NULL ? ": " : "",
-                t->reason != NULL ? t->reason : "", end);
+        print_head(out, width, end, "%-9s  %s%s%s", t->transport, t->state,
+                   t->reason != NULL ? ": " : "", t->reason != NULL ? t->reason : "");
     }
     return s->transport_count;
 }
@@ -158,8 +176,8 @@ void status_print(const struct snapshot *s, const struct snapshot *before, FILE 
     size_t used = 1;
 
     memcpy(table.columns, columns, sizeof columns);
-    used += print_device(&s->device.status_device, out, end);
-    used += print_transports(s, out, end);
+    used += print_device(&s->device.status_device, out, width, end);
+    used += print_transports(s, out, width, end);
     fputs(end, out);
     for (size_t i = 0; i < s->peer_count; i++) {
         const struct message_status_peer *peer = &s->peers[i].status_peer;

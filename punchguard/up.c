@@ -37,7 +37,7 @@ struct starting {
     pid_t broker; /* 0: a service manager's */
     int64_t deadline;
     struct client *client;
-    char said[512]; /* the progress that was shown last */
+    char said[1024]; /* the progress that was shown last */
     struct error err;
 };
 
@@ -160,6 +160,7 @@ static enum outcome await_socket(struct starting *s)
 static bool say_state(struct starting *s, const struct snapshot *snapshot)
 {
     const struct message_status_device *device = &snapshot->device.status_device;
+    const char *why = "";
     char text[sizeof s->said];
     bool any = false;
 
@@ -167,12 +168,16 @@ static bool say_state(struct starting *s, const struct snapshot *snapshot)
         progress(s, "waiting for the tunnel's interface");
         return false;
     }
-    for (size_t i = 0; i < snapshot->transport_count; i++)
-        any |= strcmp(snapshot->transports[i].status_transport.state, "ready") == 0;
+    for (size_t i = 0; i < snapshot->transport_count; i++) {
+        const struct message_status_transport *t = &snapshot->transports[i].status_transport;
+
+        any |= strcmp(t->state, "ready") == 0;
+        why = t->reason != NULL ? t->reason : why;
+    }
     if (any)
         return true;
-    snprintf(text, sizeof text, "%s stands (%s); waiting for a signalling transport",
-             device->interface, device->backend);
+    snprintf(text, sizeof text, "%s stands (%s); waiting for a signalling transport%s%s",
+             device->interface, device->backend, why[0] != '\0' ? ": " : "", why);
     progress(s, text);
     return false;
 }

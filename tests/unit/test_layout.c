@@ -152,8 +152,9 @@ static void control_characters_do_not_reach_the_terminal(void **state)
 
     (void)state;
     strcpy(table.rows[0].cells[0], "\033[2J");
-    strcpy(table.rows[1].note, "a\x7f\r");
-    assert_printed(&table, 11, 0, "NAME\n?[2J\nlonger\n  a??\n");
+    strcpy(table.rows[1].note, "a\x7f\r\xc2\x9b"
+                               "2J\xc2\xa0");
+    assert_printed(&table, 11, 0, "NAME\n?[2J\nlonger\n  a???2J\xc2\xa0\n");
     table_clear(&table);
 }
 

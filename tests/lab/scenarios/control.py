@@ -334,9 +334,8 @@ def watch_redraws_in_place(folder):
             pinger.run(3)
             terminal.await_screen(r"^bob .* \d[\d.]* (B|KiB)/s +\d[\d.]* (B|KiB)/s$")
         terminal.resize(30, 12)
-        narrow = terminal.await_screen(r"^PEER +PATH +STATE$|^PEER  PATH")
-        narrow = terminal.await_screen(r"^bob +direct")
-        assert all(len(line) <= 30 for line in narrow), narrow
+        narrow = terminal.await_screen(r"^PEER  PATH +IN +OUT$")
+        assert narrow[0].endswith("…") and len(narrow[0]) == 30 and narrow[1].startswith("wire"), narrow
         alice.stop()
         terminal.await_screen("no broker listens")
         terminal.keys("q")
