@@ -12,6 +12,7 @@
 #include "protocol/log.h"
 #include "protocol/message.h"
 #include "punchguard/command.h"
+#include "punchguard/settings.h"
 
 static const struct command *const commands[] = {
     &command_up,    &command_down, &command_status, &command_id,
@@ -51,6 +52,7 @@ void command_usage(const struct command *command, bool wrong)
     }
     fputs("\nOptions of every command:\n"
           "  -c, --config FILE  the broker's configuration, which names its control socket\n"
+          "                     (" CONFIG_DEFAULT ")\n"
           "      --socket PATH  the control socket itself\n"
           "      --json         print JSON\n"
           "  -h, --help\n",

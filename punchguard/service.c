@@ -11,8 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define UNIT           "punchguard.service"
-#define CONFIG_DEFAULT SYSCONFDIR "/punchguard/conf.json"
+#define UNIT "punchguard.service"
 
 void service_program(const char *name, char *path, size_t size)
 {

@@ -13,7 +13,6 @@
 #include "protocol/interface.h"
 #include "protocol/json.h"
 
-#define CONFIG_DEFAULT   SYSCONFDIR "/punchguard/conf.json"
 #define CONFIG_BYTES_MAX (1024 * 1024)
 #define SOCKET_FOLDER    "/run/punchguard"
 

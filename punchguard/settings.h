@@ -10,6 +10,8 @@
 
 #include "punchguard/command.h"
 
+#define CONFIG_DEFAULT SYSCONFDIR "/punchguard/conf.json"
+
 struct settings {
     char config[4096]; /* absolute, where the file is there */
     bool there;        /* the configuration could be read */

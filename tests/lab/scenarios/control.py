@@ -370,6 +370,47 @@ def up_starts_and_waits_and_down_ends(folder):
         assert status == 2 and "$.interface.mtu" in err, (status, err)
 
 
+SYSTEMCTL = """#!/bin/sh
+# What systemd would do with punchguard.service.
+echo "$*" >>/run/systemctl.log
+case $1 in
+start)
+    setsid punchguard-broker -c "$CONF" >/dev/null 2>/run/broker.log &
+    echo $! >/run/broker.pid
+    ;;
+is-active) [ -e /run/broker.pid ] ;;
+stop)
+    kill "$(cat /run/broker.pid)"
+    tail --pid="$(cat /run/broker.pid)" -f /dev/null
+    rm /run/broker.pid
+    ;;
+esac
+"""
+
+
+@scenario(timeout=60)
+def up_and_down_go_by_systemd_where_it_runs(folder):
+    with Lab(folder) as lab:
+        alice, _ = _pair(lab)
+        usage = alice.host.run([program("punchguard"), "--help"])
+        conf = re.search(r"\((/\S+conf\.json)\)", usage)[1]
+        etc = conf.removesuffix("/punchguard/conf.json")
+        if etc == "/etc":
+            raise Skip("the build's configuration is the machine's own")
+        alice.host.run(["sh", "-c", f"mkdir -p /run/systemd/system /run/bin && mount -t tmpfs tmpfs {etc} &&"
+                                    f"mkdir {etc}/punchguard && cp {alice.conf_path} {conf} &&"
+                                    "cat >/run/bin/systemctl && chmod +x /run/bin/systemctl"],
+                       stdin=SYSTEMCTL)
+        command = ["env", _path().replace("=", "=/run/bin:"), f"CONF={conf}", program("punchguard")]
+        alice.host.run([*command, "up"])
+        assert json.loads(alice.host.run([*command, "status", "--json"]))["device"]["ready"]
+        alice.host.run([*command, "down"])
+        asked = alice.host.run(["cat", "/run/systemctl.log"]).splitlines()
+        assert "start --no-block punchguard.service" in asked, asked
+        assert asked[-1] == "stop --quiet punchguard.service", asked
+        assert not alice.host.pids(), "the broker goes on"
+
+
 @scenario(timeout=60)
 def up_makes_what_is_missing(folder):
     with Lab(folder) as lab:
