@@ -112,16 +112,11 @@ static void on_events(struct control_client *client, const struct message *m)
 static void on_reload(struct control_client *client, const struct message *m)
 {
     const struct control_options *options = &client->control->options;
+    int64_t ref = m->control_reload.ref;
     struct error err;
-    int rc = -ENOTSUP;
+    int rc = options->broker->reload(options->data, ref, client_say, client, &err);
 
-    if (options->broker->reload != NULL)
-        rc = options->broker->reload(options->data, &err);
-    else
-        error_set(&err, "not-supported",
-                  "this broker can't reread its configuration while it runs; a restart that keeps "
-                  "the tunnels (SIGQUIT, then a new start) takes what is new");
-    answer(client, m->control_reload.ref, rc, &err);
+    answer(client, ref, rc, &err);
 }
 
 static void on_stop(struct control_client *client, const struct message *m)

@@ -44,8 +44,8 @@ struct control_broker {
                   struct error *err);
     int (*identity)(const void *data, int64_t ref, control_say *say, void *client,
                     struct error *err);
-    /* Rereads the configuration. NULL: this broker can't. */
-    int (*reload)(void *data, struct error *err);
+    /* Rereads the configuration, and says reloaded. */
+    int (*reload)(void *data, int64_t ref, control_say *say, void *client, struct error *err);
     /* With `keep` the tunnels stay. */
     void (*stop)(void *data, bool keep);
 };

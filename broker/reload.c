@@ -10,9 +10,6 @@
 #include "broker/resume.h"
 #include "protocol/log.h"
 
-/* So many are told in one event (messages.def); the log has them all. */
-#define EVENT_CHANGES_MAX 128
-
 /* All that can fail is made before anything is changed. */
 struct reload {
     struct broker *broker;
@@ -290,7 +287,7 @@ static void tell(struct broker *broker, const struct config_diff *diff,
     notify_status(broker->notify, "read the configuration again, %zu changes", diff->count);
     message_init(&event, MESSAGE_event_reload);
     event.event_reload.changed.items = result->changed;
-    event.event_reload.changed.count = count < EVENT_CHANGES_MAX ? count : EVENT_CHANGES_MAX;
+    event.event_reload.changed.count = count < RELOAD_CHANGES_MAX ? count : RELOAD_CHANGES_MAX;
     event_emit(broker->events, &event);
 }
 

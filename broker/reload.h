@@ -9,6 +9,9 @@
 #include "broker/broker.h"
 #include "broker/config.h"
 
+/* So many are told in one message (messages.def); the log has them all. */
+#define RELOAD_CHANGES_MAX 128
+
 /* What came of it, for whoever asked. */
 struct reload_result {
     struct config_errors errors; /* none: it was done */

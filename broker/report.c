@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "broker/clock.h"
+#include "broker/reload.h"
 #include "protocol/json.h"
 #include "protocol/log.h"
 
@@ -231,6 +232,45 @@ static bool report_refresh(void *data)
     return wireguard_refresh(data);
 }
 
+static void fill_reload_error(const struct reload_result *result, int rc, struct error *err)
+{
+    error_set(err, "reload", "the configuration was not taken: %s", strerror(-rc));
+    if (result->errors.count == 0)
+        return;
+    *err = result->errors.items[0];
+    if (result->errors.count > 1)
+        error_set(err, result->errors.items[0].code,
+                  "%.480s (and %zu more places, which the log names)",
+                  result->errors.items[0].message, result->errors.count - 1);
+}
+
+static int report_reload(void *data, int64_t ref, control_say *say, void *client, struct error *err)
+{
+    struct broker *broker = data;
+    struct reload_result result;
+    struct message m;
+    int rc;
+
+    if (broker->stopping) {
+        error_set(err, "stopping", "the broker is ending");
+        return -ESHUTDOWN;
+    }
+    log_info("control: asked to read the configuration again");
+    rc = broker_reload(broker, &result);
+    if (rc == 0) {
+        message_init(&m, MESSAGE_control_reloaded);
+        m.control_reloaded.ref = ref;
+        m.control_reloaded.changed.items = result.changed;
+        m.control_reloaded.changed.count =
+            result.changed_count < RELOAD_CHANGES_MAX ? result.changed_count : RELOAD_CHANGES_MAX;
+        say(client, &m);
+    } else {
+        fill_reload_error(&result, rc, err);
+    }
+    reload_result_clear(&result);
+    return rc;
+}
+
 static void report_stop(void *data, bool keep)
 {
     log_info("control: asked to end, %s", keep ? "tunnels stay" : "tunnels are taken down");
@@ -241,6 +281,7 @@ const struct control_broker report_control = {
     .refresh = report_refresh,
     .status = report_status,
     .identity = report_identity,
+    .reload = report_reload,
     .stop = report_stop,
 };
 

@@ -109,15 +109,22 @@ static int fake_identity(const void *data, int64_t ref, control_say *say, void *
     return 0;
 }
 
-static int fake_reload(void *data, struct error *err)
+static int fake_reload(void *data, int64_t ref, control_say *say, void *client, struct error *err)
 {
+    static char *changed[] = {"$.peers: 'nas' is new"};
     struct served *s = data;
+    struct message m;
 
     s->reloads++;
-    if (!s->reload_fails)
-        return 0;
-    error_set(err, "bad-config", "conf.json: $.peers is wrong");
-    return -EINVAL;
+    if (s->reload_fails) {
+        error_set(err, "bad-config", "conf.json: $.peers is wrong");
+        return -EINVAL;
+    }
+    message_init(&m, MESSAGE_control_reloaded);
+    m.control_reloaded.ref = ref;
+    m.control_reloaded.changed = (struct strings){changed, 1};
+    say(client, &m);
+    return 0;
 }
 
 static void fake_stop(void *data, bool keep)
@@ -136,17 +143,7 @@ static const struct control_broker fake_broker = {
     .stop = fake_stop,
 };
 
-static struct control_options options_of(struct served *s, const struct control_broker *broker)
-{
-    return (struct control_options){.loop = &s->loop,
-                                    .path = s->path,
-                                    .version = "1.2",
-                                    .broker = broker,
-                                    .data = s,
-                                    .hurry = HURRY};
-}
-
-static void begin_with(struct served *s, const struct control_broker *broker)
+static void begin(struct served *s)
 {
     struct control_options options;
     struct error err;
@@ -157,14 +154,14 @@ static void begin_with(struct served *s, const struct control_broker *broker)
     assert_non_null(mkdtemp(s->folder));
     snprintf(s->path, sizeof s->path, "%s/pg0.sock", s->folder);
     assert_int_equal(uv_loop_init(&s->loop), 0);
-    options = options_of(s, broker);
+    options = (struct control_options){.loop = &s->loop,
+                                       .path = s->path,
+                                       .version = "1.2",
+                                       .broker = &fake_broker,
+                                       .data = s,
+                                       .hurry = HURRY};
     if (control_open(&s->control, &options, &err) < 0)
         fail_msg("%s", err.message);
-}
-
-static void begin(struct served *s)
-{
-    begin_with(s, &fake_broker);
 }
 
 static void end(struct served *s)
@@ -422,6 +419,7 @@ static void only_root_and_the_owner_change_something(void **state)
     ask_begin(&owner, &s);
     expect(&owner, &s, "hello");
     ask(&owner, "{\"type\":\"reload\",\"ref\":1}\n{\"type\":\"stop\",\"ref\":2,\"keep\":true}\n");
+    expect(&owner, &s, "{\"type\":\"reloaded\",\"ref\":1");
     expect(&owner, &s, "{\"type\":\"done\",\"ref\":1}");
     expect(&owner, &s, "{\"type\":\"done\",\"ref\":2}");
     turn(&s);
@@ -433,28 +431,21 @@ static void only_root_and_the_owner_change_something(void **state)
     end(&s);
 }
 
-static void a_reload_that_fails_says_why(void **state)
+static void a_reload_says_what_changed_or_why_it_failed(void **state)
 {
-    struct control_broker cannot = fake_broker;
     struct served s;
     struct asking a;
 
     (void)state;
     begin(&s);
+    ask_begin(&a, &s);
+    expect(&a, &s, "hello");
+    ask(&a, "{\"type\":\"reload\",\"ref\":1}\n");
+    expect(&a, &s, "{\"type\":\"reloaded\",\"ref\":1,\"changed\":[\"$.peers: 'nas' is new\"]}");
+    expect(&a, &s, "{\"type\":\"done\",\"ref\":1}");
     s.reload_fails = true;
-    ask_begin(&a, &s);
-    expect(&a, &s, "hello");
-    ask(&a, "{\"type\":\"reload\",\"ref\":1}\n");
-    expect(&a, &s, "$.peers is wrong\",\"ref\":1}");
-    ask_end(&a, &s);
-    end(&s);
-
-    cannot.reload = NULL;
-    begin_with(&s, &cannot);
-    ask_begin(&a, &s);
-    expect(&a, &s, "hello");
-    ask(&a, "{\"type\":\"reload\",\"ref\":1}\n");
-    expect(&a, &s, "\"code\":\"not-supported\"");
+    ask(&a, "{\"type\":\"reload\",\"ref\":2}\n");
+    expect(&a, &s, "$.peers is wrong\",\"ref\":2}");
     ask_end(&a, &s);
     end(&s);
 }
@@ -764,7 +755,7 @@ int main(void)
         cmocka_unit_test(old_numbers_are_told_where_fresh_ones_do_not_come),
         cmocka_unit_test(a_bad_line_is_told_and_the_stream_goes_on),
         cmocka_unit_test(only_root_and_the_owner_change_something),
-        cmocka_unit_test(a_reload_that_fails_says_why),
+        cmocka_unit_test(a_reload_says_what_changed_or_why_it_failed),
         cmocka_unit_test(events_go_to_those_who_asked),
         cmocka_unit_test(a_client_that_does_not_read_is_dropped_with_the_reason),
         cmocka_unit_test(a_dropped_client_that_never_reads_is_gone_after_a_while),

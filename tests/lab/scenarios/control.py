@@ -170,6 +170,43 @@ def _sockets(host):
     return host.run(["ss", "-Hxn", "state", "established"]).count(SOCKET)
 
 
+@scenario(timeout=60)
+def reload_says_what_changed_and_loses_nothing(folder):
+    with Lab(folder) as lab:
+        lab.start_stun()
+        alice, bob = _pair(lab)
+        for device in (alice, bob):
+            device.start()
+        for device, peer in ((alice, bob), (bob, alice)):
+            device.await_direct(peer)
+        with alice.pinger(bob, 0.1) as pinger:
+            pinger.first_reply(15)
+        with alice.pinger(bob, 0.1) as pinger:
+            alice.conf["peers"].append(dict(alice.conf["peers"][0], name="carol",
+                                            id=_new_id(alice), allowed_ips=["10.66.0.3/32"]))
+            alice._write()
+            pinger.run(0.3)
+            assert _punchguard(alice, "reload") == "peer 'carol' added\n"
+            assert _punchguard(alice, "peers", "--names").split() == ["bob", "carol"]
+            pinger.run(0.3)
+            assert json.loads(_punchguard(alice, "reload", "--json")) == {"changed": []}
+            alice.conf["peers"][1]["allowed_ips"] = ["10.66.0.300/32"]
+            alice._write()
+            status, _, err = _try(alice, "reload")
+            assert status == 1 and "$.peers[1].allowed_ips[0]" in err, (status, err)
+            assert _peer(alice)["state"] == "connected"
+            lost = pinger.run(0.5).lost()
+        assert lost == 0, f"{lost} pings lost"
+
+
+def _new_id(device):
+    """Of a device that is nowhere."""
+    path = os.path.join(device.host.folder, "nowhere.json")
+    with open(path, "w", encoding="ascii") as file:
+        json.dump(dict(device.conf, peers=[], state_dir=os.path.join(device.host.folder, "nowhere")), file)
+    return json.loads(device.host.run([program("punchguard-broker"), "-c", path, "--show-id"]))["id"]
+
+
 def _as(uid, group):
     return ["setpriv", f"--reuid={uid}", f"--regid={uid}", f"--groups={group}", "--"]
 
