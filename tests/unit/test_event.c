@@ -168,6 +168,44 @@ static void a_reader_that_is_gone_ends_nothing(void **state)
     event_log_destroy(NULL);
 }
 
+struct heard {
+    char text[2048];
+    size_t count;
+};
+
+static void on_event(void *data, const char *line, size_t length)
+{
+    struct heard *heard = data;
+
+    assert_true(length < sizeof heard->text);
+    memcpy(heard->text, line, length + 1);
+    heard->count++;
+}
+
+static void another_reader_gets_the_same_line_with_or_without_the_first(void **state)
+{
+    struct heard heard = {.count = 0};
+    struct emitting e;
+    char text[2048];
+
+    (void)state;
+    begin(&e);
+    event_also(e.events, on_event, &heard);
+    event_emit_error(e.events, "home", "broken", "x");
+    read_all(&e, text, sizeof text);
+    assert_string_equal(heard.text, text);
+    close(e.reader);
+    e.reader = -1;
+    event_emit_error(e.events, NULL, "broken", "y");
+    event_emit_error(e.events, NULL, "broken", "z");
+    assert_int_equal(heard.count, 3);
+    assert_non_null(strstr(heard.text, "\"z\""));
+    event_also(e.events, NULL, NULL);
+    event_emit_error(e.events, NULL, "broken", "x");
+    assert_int_equal(heard.count, 3);
+    end(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_slow_reader_loses_events_and_holds_nobody),
         cmocka_unit_test(what_waits_is_written_from_the_loop),
         cmocka_unit_test(a_reader_that_is_gone_ends_nothing),
+        cmocka_unit_test(another_reader_gets_the_same_line_with_or_without_the_first),
     };
 
     signal(SIGPIPE, SIG_IGN);

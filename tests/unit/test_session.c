@@ -571,6 +571,62 @@ static void both_present_gives_a_tunnel_within_half_a_second(void **state)
     world_close(&w);
 }
 
+static void assert_state(const struct world *w, const char *state)
+{
+    assert_string_equal(session_look(w->sides[0].session).state, state);
+}
+
+static void what_people_are_told_follows_what_happens(void **state)
+{
+    struct session_view view;
+    struct world w;
+
+    (void)state;
+    world_open(&w, 1);
+    assert_state(&w, "waiting-for-wireguard");
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    assert_state(&w, "offline");
+    handle(&w, 0, SESSION_ONLINE, 0, NULL);
+    handle(&w, 1, SESSION_ONLINE, 0, NULL);
+    assert_state(&w, "greeting");
+    hello(&w, 0);
+    hello(&w, 1);
+    assert_state(&w, "connecting");
+    assert_true(until_tunnel(&w, 1000) >= 0);
+    steps(&w, 1000);
+    view = session_look(w.sides[0].session);
+    assert_string_equal(view.state, "connected");
+    assert_true(view.path && endpoint_equal(&view.remote, &w.sides[0].path_remote) &&
+                endpoint_equal(&view.base, &w.sides[0].path_base));
+    assert_int_equal(view.rtt_ms, 10);
+    assert_null(view.reason);
+    world_close(&w);
+}
+
+static void a_negotiation_that_fails_tells_why_and_when_it_is_tried_again(void **state)
+{
+    struct session_view view;
+    struct world w;
+
+    (void)state;
+    world_open(&w, 1);
+    w.blocked = true;
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    meet(&w);
+    while (strcmp(session_look(w.sides[0].session).state, "retrying") != 0) {
+        step(&w);
+        assert_true(w.now < 1000000 + 2 * SESSION_ATTEMPT_MS);
+    }
+    view = session_look(w.sides[0].session);
+    assert_string_equal(view.reason, w.sides[0].last_reason);
+    assert_in_range(view.retry_at - w.now, 1, 10000);
+    assert_false(view.path);
+    assert_int_equal(view.rtt_ms, MESSAGE_ABSENT);
+    world_close(&w);
+}
+
 static void wireguard_that_comes_last_still_gives_a_tunnel(void **state)
 {
     struct world w;
@@ -1331,6 +1387,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_present_gives_a_tunnel_within_half_a_second),
+        cmocka_unit_test(what_people_are_told_follows_what_happens),
+        cmocka_unit_test(a_negotiation_that_fails_tells_why_and_when_it_is_tried_again),
         cmocka_unit_test(wireguard_that_comes_last_still_gives_a_tunnel),
         cmocka_unit_test(no_negotiation_without_an_authenticated_hello),
         cmocka_unit_test(only_the_offerer_offers),
