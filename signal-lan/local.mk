@@ -61,3 +61,7 @@ tests_fuzz_fuzz_lan_parcel_LDADD = $(SIGNAL_LAN_LIBS)
 tests_fuzz_fuzz_lan_peer_SOURCES = tests/fuzz/fuzz_lan_peer.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_lan_peer_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_lan_peer_LDADD = $(SIGNAL_LAN_LIBS)
+
+# As a process, over its pipes.
+dist_check_SCRIPTS += tests/signal-lan
+TESTS += tests/signal-lan

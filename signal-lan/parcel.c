@@ -130,7 +130,7 @@ static void send_piece(struct parcels *p, const struct waiting *w, unsigned inde
 
 static void send_message(struct parcels *p, struct waiting *w, int64_t now)
 {
-    int64_t wait = PARCEL_AGAIN_MS << w->tries;
+    int64_t wait = PARCEL_AGAIN_MS << w->tries / 2;
 
     if (w->tries > 0 && w->tries % TRIES_FORGOTTEN == 0)
         w->have = 0;
