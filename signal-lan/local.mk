@@ -20,6 +20,8 @@ punchguard_signal_lan_SOURCES = signal-lan/main.c
 punchguard_signal_lan_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_signal_lan_LDADD = $(SIGNAL_LAN_LIBS)
 
+dist_man_MANS += signal-lan/punchguard-signal-lan.8
+
 SIGNAL_LAN_UNIT_TESTS = tests/unit/test_lan_links tests/unit/test_lan_options tests/unit/test_lan_parcel \
 	tests/unit/test_lan_peer tests/unit/test_lan_sandbox tests/unit/test_lan_seal
 SIGNAL_LAN_FUZZ_TESTS = tests/fuzz/fuzz_lan_options tests/fuzz/fuzz_lan_parcel tests/fuzz/fuzz_lan_peer
