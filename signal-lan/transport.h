@@ -51,10 +51,10 @@ int transport_send(struct transport *transport, int64_t ref, const char *peer, c
 /* The network is another than before: looks for links and peers at once. */
 void transport_network_changed(struct transport *transport);
 
-/* Fills what to wait for (fd -1: nothing), and returns the ms until there is something to do; -1
- * when offline. */
+/* Does what is due of the peers, fills what to wait for (fd -1: nothing), and returns the ms until
+ * there is something to do again; -1 when offline. */
 int transport_wait(struct transport *transport, struct pollfd fds[TRANSPORT_FDS]);
-/* Does what poll() found, and what is due. */
+/* Takes what poll() found. */
 void transport_iterate(struct transport *transport, const struct pollfd fds[TRANSPORT_FDS]);
 
 #endif

@@ -346,11 +346,14 @@ static void a_restart_is_told_as_going_and_coming(void **state)
 
     settle(room);
     device_vanish(room, &room->devices[1]);
+    peer_post(room->devices[0].peer, 1, "under way meanwhile", room->now);
+    pass(room, 3000);
     device_start(room, 1);
     settle(room);
     assert_int_equal(room->devices[0].went, 1);
     assert_int_equal(room->devices[0].came, 2);
     assert_int_equal(room->devices[1].came, 2);
+    assert_string_equal(room->devices[1].text, "under way meanwhile");
 }
 
 /* One side has lost its memory of the meeting, the other has not. */
@@ -440,6 +443,20 @@ static void a_recording_makes_nobody_present(void **state)
     assert_in_range(room->count - answered, 1, PEER_ANSWERS_BURST + 8);
 }
 
+static void a_recording_keeps_nobody_present(void **state)
+{
+    struct room *room = *state;
+
+    pass(room, 60000);
+    device_vanish(room, &room->devices[1]);
+    for (int second = 0; second < 15; second++) {
+        replay(room, 0, room->count, 0);
+        pass(room, 1000);
+    }
+    assert_int_equal(room->devices[0].went, 1);
+    assert_int_equal(room->devices[0].came, 1);
+}
+
 static void one_that_moves_is_followed(void **state)
 {
     struct room *room = *state;
@@ -516,6 +533,7 @@ int main(void)
         TEST(a_recording_of_this_meeting_changes_nothing),
         TEST(a_recording_of_an_earlier_meeting_changes_nothing),
         TEST(a_recording_makes_nobody_present),
+        TEST(a_recording_keeps_nobody_present),
         TEST(one_that_moves_is_followed),
         TEST(other_keys_and_noise_are_not_taken),
         TEST(a_lossy_link_costs_time_alone),
