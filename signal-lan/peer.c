@@ -197,9 +197,13 @@ int peer_post(struct peer *peer, int64_t ref, const char *text, int64_t now)
 {
     int rc = parcels_post(peer->parcels, ref, text, now);
 
-    if (rc == 0 && peer->met)
-        parcels_work(peer->parcels, now);
-    return rc;
+    if (rc < 0 || !peer->met)
+        return rc;
+    parcels_work(peer->parcels, now);
+    /* Where no acknowledgement comes, the way may be another than before. */
+    if (peer->ask_at > now + PEER_ASK_MS)
+        peer->ask_at = now + PEER_ASK_MS;
+    return 0;
 }
 
 static void presence(struct peer *peer, bool online)
@@ -303,9 +307,14 @@ static void answer(struct peer *peer, const uint8_t *from, const struct place *p
         call_quickly(peer, 1, now);
 }
 
+static bool is_question(const uint8_t *text, size_t length)
+{
+    return text[0] == KIND_HELLO && length >= 2 && (text[1] & FLAG_ASK);
+}
+
 static void act(struct peer *peer, const uint8_t *text, size_t length, int64_t now)
 {
-    if (text[0] == KIND_HELLO && length >= 2 && (text[1] & FLAG_ASK))
+    if (is_question(text, length))
         send_hello(peer, &peer->place, peer->ours, peer->theirs, 0);
     else if (text[0] == KIND_GOODBYE) {
         part(peer);
@@ -334,6 +343,9 @@ void peer_body(struct peer *peer, const struct place *place, const uint8_t *body
             answer(peer, from, place, now);
         return;
     } else if (!counter_take(peer, counter, place)) {
+        /* A question goes out on every link; the one by which it came first may be deaf there. */
+        if (is_question(text, length - BODY_HEAD) && !place_equal(place, &peer->place))
+            answer(peer, from, place, now);
         return;
     }
     heard(peer, now);

@@ -44,9 +44,9 @@
 #define PEER_CALL_RARE_MS 30000
 /* The quick calls are not begun again within this. */
 #define PEER_HURRY_MS 2000
-/* A peer not heard for so long is asked, so often at most, each time waiting so long. On a link
- * that loses every fifth packet all fail once in 3,500 times, every few hours; it is back 50 ms
- * later. */
+/* A peer not heard for so long, or for PEER_ASK_MS after a message to it, is asked, so often at
+ * most, each time waiting so long. On a link that loses every fifth packet all fail once in 3,500
+ * times, every few hours; it is back 50 ms later. */
 #define PEER_SILENCE_MS 5000
 #define PEER_ASK_MS     500
 #define PEER_ASKS       8

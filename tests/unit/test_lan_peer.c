@@ -470,6 +470,41 @@ static void one_that_moves_is_followed(void **state)
     assert_int_equal(room->devices[0].went, 0);
 }
 
+/* Nobody has told: a cable was pulled elsewhere on the link. */
+static void a_message_that_gets_no_answer_looks_for_another_way(void **state)
+{
+    struct room *room = *state;
+
+    pass(room, 1000);
+    room->devices[1].place.link = 3;
+    assert_int_equal(peer_post(room->devices[0].peer, 1, "hello", room->now), 0);
+    pass(room, 2000);
+    assert_string_equal(room->devices[1].text, "hello");
+    assert_int_equal(room->devices[0].sent, 1);
+    assert_int_equal(room->devices[0].went, 0);
+}
+
+/* The one by which it comes first may be deaf in the other direction. */
+static void a_question_that_comes_by_two_links_is_answered_on_both(void **state)
+{
+    struct room *room = *state;
+    struct place one, two;
+    struct recorded question;
+
+    settle(room);
+    one = two = room->devices[0].place;
+    two.link = 3;
+    peer_look(room->devices[0].peer, room->now);
+    peer_work(room->devices[0].peer, room->now);
+    question = room->recorded[room->count - 1];
+    assert_int_equal(question.to.family, AF_UNSPEC);
+    peer_packet(room->devices[1].peer, &one, question.bytes, question.length, room->now);
+    assert_true(place_equal(&room->recorded[room->count - 1].to, &one));
+    peer_packet(room->devices[1].peer, &two, question.bytes, question.length, room->now);
+    assert_true(place_equal(&room->recorded[room->count - 1].to, &two));
+    assert_true(place_equal(peer_place(room->devices[1].peer), &one));
+}
+
 static void other_keys_and_noise_are_not_taken(void **state)
 {
     static const uint8_t strange[RENDEZVOUS_BYTES] = {9};
@@ -535,6 +570,8 @@ int main(void)
         TEST(a_recording_makes_nobody_present),
         TEST(a_recording_keeps_nobody_present),
         TEST(one_that_moves_is_followed),
+        TEST(a_message_that_gets_no_answer_looks_for_another_way),
+        TEST(a_question_that_comes_by_two_links_is_answered_on_both),
         TEST(other_keys_and_noise_are_not_taken),
         TEST(a_lossy_link_costs_time_alone),
     };

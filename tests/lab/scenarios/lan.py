@@ -14,6 +14,7 @@ GOAL = 1.0  # s from a cold start of both brokers to the first ping reply, media
 ROUNDS = int(os.environ.get("PUNCHGUARD_ROUNDS", 5))
 RENDEZVOUS = "5a" * 32
 NETWORKS = {4: ipaddress.ip_network("192.168.50.0/24"), 6: ipaddress.ip_network("fd00:50::/64")}
+SECOND_NETWORKS = {4: ipaddress.ip_network("192.168.51.0/24"), 6: ipaddress.ip_network("fd00:51::/64")}
 LAN = {"name": "lan", "command": ["punchguard-signal-lan"]}
 HARD = """
 table inet loss {
@@ -38,9 +39,10 @@ table inet filter {
 class Room:
     """A link that leads nowhere: nobody on it is a router, and no host has a default route."""
 
-    def __init__(self, lab, families=(4, 6)):
+    def __init__(self, lab, families=(4, 6), networks=None):
+        networks = networks or NETWORKS
         self.lab = lab
-        self.lan = Lan(lab.node("switch"), "room", {family: NETWORKS[family] for family in families}, 10)
+        self.lan = Lan(lab.node("switch"), "room", {family: networks[family] for family in families}, 10)
 
     def host(self, name):
         host = self.lab.node(name, mounts=True)
@@ -244,3 +246,40 @@ def an_interface_that_comes_later(folder):
         alice.end()
         bob.end()
     return f"present {came - began:.2f} s after the interface came, {again - back:.2f} s after it came back"
+
+
+@scenario(timeout=60)
+def one_of_two_links_fails(folder):
+    """Both are on two links; the one in use goes deaf without a sign of it."""
+    with Lab(folder) as lab:
+        rooms = [Room(lab), Room(lab, networks=SECOND_NETWORKS)]
+        hosts = [rooms[0].host(name) for name in ("alice", "bob")]
+        for host in hosts:
+            rooms[1].enter(host, "eth1")
+        alice, bob = Plugin(hosts[0], "bob"), Plugin(hosts[1], "alice")
+        for plugin in (alice, bob):
+            plugin.await_type("presence", online=True)
+        alice.process.send({"type": "send", "ref": 1, "peer": "bob", "data": "before"})
+        alice.await_type("sent", ref=1)
+        in_use = max(("eth0", "eth1"), key=lambda name: _sent(hosts[0], name))
+        hosts[0].nft(f"""table netdev deaf {{
+            chain ingress {{ type filter hook ingress device {in_use} priority 0; policy drop; }}
+        }}""")
+        cut = time.monotonic()
+        alice.process.send({"type": "send", "ref": 2, "peer": "bob", "data": "after"})
+        took = bob.await_type("receive", data="after")["received"] - cut
+        told = alice.await_type("sent", ref=2)["received"] - cut
+        assert told < promised(3), f"{told:.1f} s"
+        assert not any(plugin.count("presence", online=False) for plugin in (alice, bob))
+        alice.end()
+        bob.end()
+    return f"message passed {took:.2f} s, told {told:.2f} s after {in_use} went deaf"
+
+
+def _sent(host, interface):
+    with open(f"/proc/{host.holder_pid}/net/dev", encoding="ascii") as file:
+        for line in file:
+            name, _, numbers = line.partition(":")
+            if name.strip() == interface:
+                return int(numbers.split()[9])
+    raise KeyError(interface)
