@@ -276,6 +276,7 @@ int transport_peer_add(struct transport *t, const char *name, const char *text, 
     if (peer_index(t, name) < t->peer_count)
         transport_peer_remove(t, name, NULL);
     peer = peer_new(name, rendezvous, t->instance, &events, now_ms());
+    sodium_memzero(rendezvous, sizeof rendezvous);
     if (peer == NULL) {
         error_set(err, "no-memory", "out of memory");
         return -ENOMEM;
