@@ -21,6 +21,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/faults.py \
     tests/lab/scenarios/host.py \
     tests/lab/scenarios/kernel.py \
+    tests/lab/scenarios/lan.py \
     tests/lab/scenarios/loss.py \
     tests/lab/scenarios/mesh.py \
     tests/lab/scenarios/nat.py \

@@ -41,6 +41,7 @@ struct side {
     unsigned sends, starts;
     unsigned newest;      /* of the other side's messages: the number of the latest that came */
     unsigned told, moves; /* paths set; to other pairs than before */
+    unsigned exposed;     /* times that the peer was removed while a port of it was open */
     char last_reason[400], last_kind[20];
     struct session_memory memory;
 };
@@ -149,6 +150,8 @@ static void wg_message(struct side *side, const struct message *m)
         snprintf(side->wg_peer, sizeof side->wg_peer, "%s", m->peer_set.wg_public_key);
         break;
     case MESSAGE_wg_peer_remove:
+        for (size_t i = 0; i < 8; i++)
+            side->exposed += !endpoint_equal(&side->ports[i], &nothing);
         memset(side->ports, 0, sizeof side->ports);
         side->wg_peer[0] = '\0';
         side->path = false;
@@ -642,6 +645,23 @@ static void wireguard_that_comes_last_still_gives_a_tunnel(void **state)
         assert_in_range(until_tunnel(&w, 5000), 0, 4000);
         world_close(&w);
     }
+}
+
+/* What comes through it would be answered with keys that are then forgotten. */
+static void no_port_is_open_before_wireguard_has_forgotten_the_peer(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 1);
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    meet(&w);
+    assert_in_range(until_tunnel(&w, 1000), 0, 500);
+    assert_int_equal(w.sides[0].exposed, 0);
+    assert_int_equal(w.sides[1].exposed, 0);
+    assert_true(port_is_open(&w.sides[0], &w.sides[0].path_base));
+    world_close(&w);
 }
 
 static void no_negotiation_without_an_authenticated_hello(void **state)
@@ -1390,6 +1410,7 @@ int main(void)
         cmocka_unit_test(what_people_are_told_follows_what_happens),
         cmocka_unit_test(a_negotiation_that_fails_tells_why_and_when_it_is_tried_again),
         cmocka_unit_test(wireguard_that_comes_last_still_gives_a_tunnel),
+        cmocka_unit_test(no_port_is_open_before_wireguard_has_forgotten_the_peer),
         cmocka_unit_test(no_negotiation_without_an_authenticated_hello),
         cmocka_unit_test(only_the_offerer_offers),
         cmocka_unit_test(messages_of_other_sessions_are_dropped),
