@@ -39,7 +39,7 @@ async def serve(reader, writer, rooms=collections.defaultdict(set)):
 
 async def main(port, address=None):
     server = await asyncio.start_server(serve, address, int(port), limit=1 << 17)
-    print("serving", flush=True)
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
