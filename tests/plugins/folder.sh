@@ -29,7 +29,7 @@ leave() { rm -f "$folder"/*."$me".*; exit 0; }
 trap leave TERM INT
 take() { # a line from the broker
     ((${#1} < 65536)) || { error line-too-long "a line has 65536 bytes at most"; return; }
-    [[ $1 != *[$'\200'-$'\377']* ]] || iconv -f utf-8 <<<"$1" &>/dev/null ||
+    [[ $1 != *[$'\200'-$'\377']* ]] || iconv -f utf-8 -t utf-8 <<<"$1" &>/dev/null ||
         { error bad-json "the line is not UTF-8"; return; }
     printf '%s\n' "$1" >&"${COPROC[1]}"
     IFS=$'\037' read -r type ref peer data secret <&"${COPROC[0]}"
@@ -50,13 +50,15 @@ take() { # a line from the broker
 watch() { # what the peers left in the folder, and what they took of ours
     for peer in "${!rendezvous[@]}"; do
         for file in "$folder/${rendezvous[$peer]}".*.msg; do [[ $file == *".$me."* ]] ||
-            { read -r data <"$file" && echo "{\"type\":\"receive\",\"peer\":$peer,\"data\":$data}" && rm "$file"; }
+            { read -r data <"$file" && rm "$file" &&
+                echo "{\"type\":\"receive\",\"peer\":$peer,\"data\":$data}"; }
         done
         ((tick % 5)) || touch "$folder/${rendezvous[$peer]}.$me.here"
         [[ $(find "$folder" -name "${rendezvous[$peer]}.*.here" ! -name "*.$me.*" \
             -newermt '-5 seconds') ]] && now=true || now=false
         [[ $now == "${online[$peer]}" ]] ||
-            echo "{\"type\":\"presence\",\"peer\":$peer,\"online\":$now,\"via\":\"folder\"}"; online[$peer]=$now
+            echo "{\"type\":\"presence\",\"peer\":$peer,\"online\":$now,\"via\":\"folder\"}"
+        online[$peer]=$now
     done
     for ref in "${!waiting[@]}"; do [[ -e ${waiting[$ref]} ]] ||
         { echo "{\"type\":\"sent\",\"ref\":$ref}"; unset "waiting[$ref]"; }; done

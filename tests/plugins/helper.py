@@ -41,10 +41,14 @@ def run(name, peers, add):
         "configure": lambda state_dir, **_: say("ready", address=""),
         "ping": lambda ref, **_: say("pong", ref=ref),
         "shutdown": lambda **_: sys.exit(),
-        "peer-add": lambda peer, rendezvous, **_: peer in peers or add(peer, rendezvous),
-        "peer-remove": lambda peer, **_: peer in peers and peers.pop(peer).end(),
-        "send": lambda ref, peer, data, **_: peer in peers and peers[peer].tell("data", ref, data),
-        "request": lambda ref, **_: say("error", ref=ref, code="no-request", message="there are no addresses"),
+        "peer-add": lambda peer, rendezvous, **_:
+            peer in peers or add(peer, rendezvous),
+        "peer-remove": lambda peer, **_:
+            peer in peers and peers.pop(peer).end(),
+        "send": lambda ref, peer, data, **_:
+            peer in peers and peers[peer].tell("data", ref, data),
+        "request": lambda ref, **_:
+            say("error", ref=ref, code="no-request", message="there are no addresses"),
     }
     try:
         for line in sys.stdin.buffer:

@@ -17,7 +17,8 @@ from stream import Peer, peers, write
 
 
 def dial():
-    ssh = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    ssh = subprocess.Popen(sys.argv[1:],
+                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     return ssh.stdout, ssh.stdin, lambda: (ssh.kill(), ssh.wait())
 
 

@@ -26,8 +26,8 @@ def _check(folder, plugin):
     with Lab(folder) as lab:
         start_network(lab)
         commands = [" ".join(host.inside([program(plugin)])) for host in lab.pair(kind)]
-        done = subprocess.run([CHECK, "--options", json.dumps(options(lab)), "sh", "-c", ENTER.format(*commands), "{n}"],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run([CHECK, "--options", json.dumps(options(lab)), "sh", "-c", ENTER.format(*commands),
+                               "{n}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     print(done.stdout)
     failed = re.findall(r"^not ok \d+ - (\S+)", done.stdout, re.MULTILINE)
     skipped = re.findall(r"^ok \d+ - (\S+) # SKIP", done.stdout, re.MULTILINE)
