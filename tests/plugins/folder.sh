@@ -4,6 +4,7 @@
 # is a file RENDEZVOUS.SENDER.NUMBER.msg; RENDEZVOUS.SENDER.here, kept fresh, tells of presence.
 # Texts stay in JSON's quotes from the line that brought them to the line that takes them away.
 shopt -s nullglob
+set -o pipefail
 export LC_ALL=C
 folder=$1 me=$(</proc/sys/kernel/random/uuid) number=0 tick=0 watched=0 partial=
 declare -A rendezvous online waiting
@@ -29,9 +30,10 @@ leave() { rm -f "$folder"/*."$me".*; exit 0; }
 trap leave TERM INT
 take() { # a line from the broker
     ((${#1} < 65536)) || { error line-too-long "a line has 65536 bytes at most"; return; }
-    [[ $1 != *[$'\200'-$'\377']* ]] || iconv -f utf-8 -t utf-8 <<<"$1" &>/dev/null ||
-        { error bad-json "the line is not UTF-8"; return; }
-    printf '%s\n' "$1" >&"${COPROC[1]}"
+    line=$1 # and characters of several bytes as \uXXXX, for jq -R cuts long lines between the bytes of one
+    [[ $1 != *[$'\200'-$'\377']* ]] || line=$(iconv -f utf-8 -t utf-8 <<<"$1" | jq -ac .) ||
+        { error bad-json "the line is no JSON in UTF-8"; return; }
+    printf '%s\n' "$line" >&"${COPROC[1]}"
     IFS=$'\037' read -r type ref peer data secret <&"${COPROC[0]}"
     case $type in
     error) echo "$ref" ;;
