@@ -6,7 +6,7 @@
 shopt -s nullglob
 set -o pipefail
 export LC_ALL=C
-folder=$1 me=$(</proc/sys/kernel/random/uuid) number=0 tick=0 watched=0 partial=
+folder=$1 me=$(</proc/sys/kernel/random/uuid) number=0 tick=0 watched=0
 declare -A rendezvous online waiting
 coproc jq -Rr --unbuffered '
     def fail($code; $text; $ref): {type: "error", code: $code, message: $text} + $ref | ["error", tojson];
@@ -50,6 +50,7 @@ take() { # a line from the broker
     esac
 }
 watch() { # what the peers left in the folder, and what they took of ours
+    watched=${EPOCHREALTIME/./} tick=$((tick + 1))
     for peer in "${!rendezvous[@]}"; do
         for file in "$folder/${rendezvous[$peer]}".*.msg; do [[ $file == *".$me."* ]] ||
             { read -r data <"$file" && rm "$file" &&
@@ -66,7 +67,13 @@ watch() { # what the peers left in the folder, and what they took of ours
         { echo "{\"type\":\"sent\",\"ref\":$ref}"; unset "waiting[$ref]"; }; done
 }
 echo '{"type":"hello","protocol":1,"role":"signal","name":"folder","version":"1","capabilities":[]}'
-while IFS= read -r -t 0.05 line; result=$?; ((result == 0 || result > 128)); do
-    if ((result)); then partial+=$line; else line=$partial$line partial=; [[ ! $line ]] || take "$line"; fi
-    ((${EPOCHREALTIME/./} < watched + 50000)) || { watched=${EPOCHREALTIME/./}; ((++tick)); watch; }
-done; leave
+exec {never}<> <(:) # waiting for more there is waiting without a process
+while :; do # read -t would lose what comes as its time is up, but with 0, which only looks
+    while read -rt 0; do
+        IFS= read -r line || leave
+        [[ ! $line ]] || take "$line"
+        ((${EPOCHREALTIME/./} < watched + 50000)) || watch
+    done
+    read -rt 0.05 -u "$never"
+    watch
+done
