@@ -28,7 +28,7 @@ def _check(folder, plugin):
         commands = [" ".join(host.inside([program(plugin)])) for host in lab.pair(kind)]
         done = subprocess.run([CHECK, "--options", json.dumps(options(lab)), "sh", "-c", ENTER.format(*commands),
                                "{n}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    print(done.stdout)
+    print(done.stdout, flush=True)
     failed = re.findall(r"^not ok \d+ - (\S+)", done.stdout, re.MULTILINE)
     skipped = re.findall(r"^ok \d+ - (\S+) # SKIP", done.stdout, re.MULTILINE)
     passed = len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) - len(skipped)
