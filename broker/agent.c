@@ -67,6 +67,7 @@ static void on_hello(struct child *child, void *data, const struct message *mess
     (void)message;
     count = tunnel_prefixes(config, exclude, 256);
     message_init(&m, MESSAGE_ice_configure);
+    m.ice_configure.protocol = child_protocol(child);
     m.ice_configure.controlling = agent->controlling;
     m.ice_configure.stun.items = config->stun;
     m.ice_configure.stun.count = config->stun_count;

@@ -48,6 +48,7 @@ struct child {
     struct outbox outbox;
     bool closing_in; /* its standard input is closed once the outbox is empty */
     bool greeted;
+    int64_t protocol;
     bool ready;
     bool draining;
     uint64_t ready_at;
@@ -273,8 +274,8 @@ static void child_hello(struct child *child, const struct message *message)
         return;
     }
     child->greeted = true;
-    switch (
-        handshake_check(&message->hello, child->options.role, child->options.capabilities, &err)) {
+    switch (handshake_check(&message->hello, child->options.role, child->options.capabilities,
+                            &child->options.protocols, &err)) {
     case HANDSHAKE_WRONG:
         child_fault(child, &err);
         break;
@@ -283,6 +284,9 @@ static void child_hello(struct child *child, const struct message *message)
         break;
     case HANDSHAKE_OK:
         child->state = STATE_RUNNING;
+        child->protocol = message->hello.protocol_max == MESSAGE_ABSENT
+                              ? MESSAGE_ABSENT
+                              : handshake_protocol(&message->hello, &child->options.protocols);
         child_set_timer(child, CHILD_PING_MS);
         child->options.on_hello(child, child->options.data, message);
         break;
@@ -764,6 +768,8 @@ static int child_copy_options(struct child *child, const struct child_options *o
     int result = 0;
 
     child->options = *options;
+    if (options->protocols.max == 0)
+        child->options.protocols = (struct protocol_range){PROTOCOL_VERSION_MIN, PROTOCOL_VERSION};
     child->process = (struct process)PROCESS_NONE;
     child->name = strdup(options->name);
     if (child->name == NULL)
@@ -834,6 +840,11 @@ void child_destroy(struct child *child)
     /* What follows the drain in child_ended(), or the process's end, releases the rest. */
     if (child->ended == NULL && !child->draining)
         child_release(child);
+}
+
+int64_t child_protocol(const struct child *child)
+{
+    return child->protocol;
 }
 
 pid_t child_pid(const struct child *child)

@@ -61,6 +61,8 @@ struct child_options {
     struct launcher *launcher; /* NULL: an ordinary process. Must outlive the child */
     /* Capabilities beginning with `*` that the broker has, NULL-terminated, or NULL. Kept. */
     const char *const *capabilities;
+    /* For tests: what the broker speaks; all 0 is what this release does. */
+    struct protocol_range protocols;
     /* For tests: every time of this header and of backoff.h is so many times shorter. 0 is 1. */
     unsigned hurry;
 
@@ -98,6 +100,10 @@ void child_stop(struct child *child, enum child_stop_how how);
 /* No callback comes any more; a process that still runs is killed. Memory and process are gone
  * after some turns of the loop. NULL is fine. */
 void child_destroy(struct child *child);
+
+/* For the field of that name in `configure`: the protocol agreed on, where the helper left a choice
+ * with protocol_max; else MESSAGE_ABSENT. Good from on_hello on. */
+int64_t child_protocol(const struct child *child);
 
 /* Of the running process, 0 for none. */
 pid_t child_pid(const struct child *child);

@@ -17,9 +17,13 @@ enum handshake_result {
 /* "signal", "ice" or "wg". */
 const char *handshake_role_name(enum role role);
 
+/* The highest protocol that both sides speak; 0 where there is none. */
+int64_t handshake_protocol(const struct message_hello *hello, const struct protocol_range *ours);
+
 /* `known` (NULL-terminated, or NULL) are the capabilities beginning with `*` that the broker has.
  * `err` is filled where the result is not HANDSHAKE_OK. */
 enum handshake_result handshake_check(const struct message_hello *hello, enum role role,
-                                      const char *const *known, struct error *err);
+                                      const char *const *known, const struct protocol_range *ours,
+                                      struct error *err);
 
 #endif

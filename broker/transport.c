@@ -91,6 +91,7 @@ static void on_hello(struct child *child, void *data, const struct message *mess
     if (mkdir(folder, 0700) < 0 && errno != EEXIST)
         log_error("%s: cannot make the folder: %s", folder, strerror(errno));
     message_init(&m, MESSAGE_signal_configure);
+    m.signal_configure.protocol = child_protocol(child);
     m.signal_configure.state_dir = folder;
     m.signal_configure.options = transport->config->options;
     child_send(child, &m);

@@ -46,6 +46,7 @@ static void on_hello(struct child *child, void *data, const struct message *mess
              interface->name, addresses, interface->mtu, interface->listen_port,
              interface_backend_name(interface->backend));
     message_init(&m, MESSAGE_wg_configure);
+    m.wg_configure.protocol = child_protocol(child);
     m.wg_configure.interface = text;
     child_send(child, &m);
     if (broker->wg.stale)

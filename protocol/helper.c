@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct helper {
     struct line_reader lines;
     struct outbox out;
     enum helper_end end;
+    int64_t protocol;
 };
 
 /* Above 2, so that a later open() can't land on a standard descriptor. */
@@ -72,7 +74,9 @@ static void send_hello(struct helper *helper)
     struct message hello;
 
     message_init(&hello, MESSAGE_hello);
-    hello.hello.protocol = PROTOCOL_VERSION;
+    hello.hello.protocol = helper->options.protocols.min;
+    if (helper->options.protocols.max > helper->options.protocols.min)
+        hello.hello.protocol_max = helper->options.protocols.max;
     hello.hello.role = (char *)(uintptr_t)role_name(helper->options.role);
     hello.hello.name = (char *)(uintptr_t)helper->options.name;
     hello.hello.version = (char *)(uintptr_t)PACKAGE_VERSION;
@@ -92,6 +96,9 @@ struct helper *helper_new(const struct helper_options *options, struct error *er
         return NULL;
     }
     helper->options = *options;
+    if (options->protocols.max == 0)
+        helper->options.protocols = (struct protocol_range){PROTOCOL_VERSION_MIN, PROTOCOL_VERSION};
+    helper->protocol = helper->options.protocols.min;
     helper->fd_in = helper->fd_out = -1;
     if (take_descriptors(helper, err) < 0) {
         helper_destroy(helper);
@@ -133,6 +140,11 @@ bool helper_wants_write(const struct helper *helper)
 bool helper_congested(const struct helper *helper)
 {
     return outbox_high(&helper->out);
+}
+
+int64_t helper_protocol(const struct helper *helper)
+{
+    return helper->protocol;
 }
 
 enum helper_end helper_end(const struct helper *helper)
@@ -191,9 +203,48 @@ void helper_error(struct helper *helper, int64_t ref, bool fatal, const struct e
     helper_send(helper, &message);
 }
 
+/* MESSAGE_ABSENT in what is no `configure` either. */
+static int64_t protocol_chosen(const struct message *message)
+{
+    switch (message->type) {
+    case MESSAGE_signal_configure:
+        return message->signal_configure.protocol;
+    case MESSAGE_ice_configure:
+        return message->ice_configure.protocol;
+    case MESSAGE_wg_configure:
+        return message->wg_configure.protocol;
+    default:
+        return MESSAGE_ABSENT;
+    }
+}
+
+/* False where it is none of those offered. */
+static bool helper_agree(struct helper *helper, const struct message *message)
+{
+    const struct protocol_range *ours = &helper->options.protocols;
+    int64_t chosen = protocol_chosen(message);
+    struct error err;
+
+    if (chosen == MESSAGE_ABSENT)
+        return true;
+    if (chosen >= ours->min && chosen <= ours->max) {
+        helper->protocol = chosen;
+        return true;
+    }
+    error_set(&err, "protocol-version",
+              "configure: the protocol %" PRId64 " was not offered: %" PRId64 " to %" PRId64
+              " are possible",
+              chosen, ours->min, ours->max);
+    helper_error(helper, MESSAGE_ABSENT, false, &err);
+    return false;
+}
+
 static void helper_message(struct helper *helper, const struct message *message)
 {
     struct message pong;
+
+    if (!helper_agree(helper, message))
+        return;
 
     switch (message->type) {
     case MESSAGE_NONE:

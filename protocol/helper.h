@@ -17,7 +17,10 @@ struct helper_options {
     enum role role;
     const char *name;                /* "signal-tox" */
     const char *const *capabilities; /* NULL-terminated, or NULL */
-    /* Gets every well-formed message but ping and pong; must not keep pointers into it. */
+    /* What it speaks; all 0 is what this release does. */
+    struct protocol_range protocols;
+    /* Gets every well-formed message but ping, pong and a `configure` for a protocol that was not offered
+     * (which is answered by `error`); must not keep pointers into it. */
     void (*on_message)(void *data, const struct message *message);
     void *data;
 };
@@ -47,6 +50,9 @@ enum helper_end helper_read(struct helper *helper);
 /* Writes what the pipe takes, then hands on the lines that congestion held back. Call when helper_fd_out()
  * is writable. */
 enum helper_end helper_flush(struct helper *helper);
+/* The protocol that the broker chose in `configure`; before that, and where it chose none, the lowest
+ * that was offered. */
+int64_t helper_protocol(const struct helper *helper);
 /* How it stands without reading. */
 enum helper_end helper_end(const struct helper *helper);
 

@@ -13,7 +13,14 @@
 #include "protocol/endpoint.h"
 #include "protocol/error.h"
 
-#define PROTOCOL_VERSION 1
+/* The lowest and the highest protocol that this release speaks. */
+#define PROTOCOL_VERSION_MIN 1
+#define PROTOCOL_VERSION     1
+
+/* Protocols from min to max, both included. */
+struct protocol_range {
+    int64_t min, max;
+};
 
 /* Longest `data` of send and receive, and of a request, in bytes. */
 #define MESSAGE_DATA_MAX    16384

@@ -36,6 +36,18 @@ static void say(const char *line)
     }
 }
 
+/* It speaks protocol `protocol` to `protocol_max`. */
+static void hello_range(int protocol, int protocol_max)
+{
+    char line[256];
+
+    snprintf(line, sizeof line,
+             "{\"type\":\"hello\",\"protocol\":%d,\"protocol_max\":%d,\"role\":\"signal\","
+             "\"name\":\"bad-helper\",\"version\":\"1\",\"capabilities\":[]}\n",
+             protocol, protocol_max);
+    say(line);
+}
+
 static void hello(int protocol, const char *role, const char *capability)
 {
     char line[256];
@@ -97,6 +109,16 @@ static _Noreturn void serve(void)
 {
     for (;;)
         listen_for(-1);
+}
+
+static _Noreturn void speak_2(bool alone)
+{
+    if (alone)
+        hello(2, "signal", "");
+    else
+        hello_range(1, 2);
+    ready();
+    serve();
 }
 
 static _Noreturn void freeze(void)
@@ -188,8 +210,8 @@ int main(int argc, char **argv)
         return 1;
     if (strcmp(how, "silent") == 0)
         freeze();
-    if (strcmp(how, "old") == 0)
-        hello(2, "signal", "");
+    if (strcmp(how, "2-only") == 0 || strcmp(how, "1-to-2") == 0)
+        speak_2(strcmp(how, "2-only") == 0);
     if (strcmp(how, "wrong-role") == 0)
         hello(1, "ice", "");
     if (strcmp(how, "insists") == 0)

@@ -15,6 +15,7 @@ EXTRA_DIST += \
     tests/lab/recipes.py \
     tests/lab/run \
     tests/lab/scenario.py \
+    tests/lab/ssh.py \
     tests/lab/transport \
     tests/lab/scenarios/control.py \
     tests/lab/scenarios/example.py \
@@ -28,6 +29,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/outage.py \
     tests/lab/scenarios/path.py \
     tests/lab/scenarios/plugin.py \
+    tests/lab/scenarios/plugin_check.py \
     tests/lab/scenarios/recipe.py \
     tests/lab/scenarios/restart.py \
     tests/lab/scenarios/roam.py \
@@ -44,7 +46,11 @@ EXTRA_DIST += \
     tests/package \
     tests/package-room \
     tests/packages \
-    tests/plugins/folder.sh
+    tests/plugins/folder.sh \
+    tests/plugins/helper.py \
+    tests/plugins/over-ssh.py \
+    tests/plugins/rendezvous.py \
+    tests/plugins/stream.py
 
 dist_check_SCRIPTS += tests/wrong-configurations
 TESTS += tests/wrong-configurations

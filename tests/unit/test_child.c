@@ -77,7 +77,8 @@ static void on_exit_told(struct child *child, void *data, const struct error *wh
         memcpy(s->why, why->code, sizeof s->why);
 }
 
-static void supervise(struct supervised *s, const char *how, const char *file, unsigned hurry)
+static void supervise_range(struct supervised *s, const char *how, const char *file, unsigned hurry,
+                            struct protocol_range protocols)
 {
     char program[4096];
     char *argv[] = {program, (char *)(uintptr_t)how, (char *)(uintptr_t)file, NULL};
@@ -88,6 +89,7 @@ static void supervise(struct supervised *s, const char *how, const char *file, u
         .name = how,
         .argv = argv,
         .hurry = hurry,
+        .protocols = protocols,
         .on_hello = on_hello,
         .on_message = on_message,
         .on_down = on_down,
@@ -102,6 +104,11 @@ static void supervise(struct supervised *s, const char *how, const char *file, u
     memset(s, 0, sizeof *s);
     assert_int_equal(uv_loop_init(&s->loop), 0);
     assert_int_equal(child_start(&s->child, &options, &err), 0);
+}
+
+static void supervise(struct supervised *s, const char *how, const char *file, unsigned hurry)
+{
+    supervise_range(s, how, file, hurry, (struct protocol_range){0, 0});
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -205,7 +212,34 @@ static void without_a_hello_it_is_restarted(void **state)
 static void another_protocol_version_is_restarted(void **state)
 {
     (void)state;
-    assert_falls_for("old", "protocol-version", 0, 0);
+    assert_falls_for("2-only", "protocol-version", 0, 0);
+}
+
+static void assert_agrees(const char *how, struct protocol_range speaks, int64_t wanted)
+{
+    struct supervised s;
+
+    supervise_range(&s, how, NULL, HURRY, speaks);
+    assert_true(run_until(&s, &s.messages, 1, START_MS));
+    assert_int_equal(s.hellos, 1);
+    assert_int_equal(child_protocol(s.child), wanted);
+    end(&s);
+}
+
+static void a_helper_of_protocol_1_goes_on_when_the_broker_speaks_2_too(void **state)
+{
+    (void)state;
+    assert_agrees("good", (struct protocol_range){1, 1}, MESSAGE_ABSENT);
+    assert_agrees("good", (struct protocol_range){1, 2}, MESSAGE_ABSENT);
+}
+
+static void the_protocol_is_chosen_where_the_helper_leaves_a_choice(void **state)
+{
+    (void)state;
+    assert_agrees("1-to-2", (struct protocol_range){1, 1}, 1);
+    assert_agrees("1-to-2", (struct protocol_range){1, 2}, 2);
+    assert_agrees("1-to-2", (struct protocol_range){2, 3}, 2);
+    assert_agrees("2-only", (struct protocol_range){1, 2}, MESSAGE_ABSENT);
 }
 
 static void another_role_is_restarted(void **state)
@@ -548,6 +582,8 @@ int main(void)
         cmocka_unit_test(a_tame_helper_stays),
         cmocka_unit_test(without_a_hello_it_is_restarted),
         cmocka_unit_test(another_protocol_version_is_restarted),
+        cmocka_unit_test(a_helper_of_protocol_1_goes_on_when_the_broker_speaks_2_too),
+        cmocka_unit_test(the_protocol_is_chosen_where_the_helper_leaves_a_choice),
         cmocka_unit_test(another_role_is_restarted),
         cmocka_unit_test(a_capability_insisted_on_ends_it_for_good),
         cmocka_unit_test(three_bad_lines_restart_it),

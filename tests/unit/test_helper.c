@@ -29,10 +29,12 @@ struct rig {
 static struct rig rig;
 static struct helper *helper; /* in the child */
 static bool noisy;
-static bool telling;        /* of the first read, by a byte in the log */
+static bool telling; /* of the first read, by a byte in the log */
+static struct protocol_range protocols;
 static const char *waiting; /* input that is there when the helper starts */
 
-/* Answers `send` with `sent`, and `peer-remove` with as many events as the peer's name says. */
+/* Answers `send` with `sent`, `configure` with `sent` of the protocol that is spoken, and
+ * `peer-remove` with as many events as the peer's name says. */
 static void on_message(void *data, const struct message *message)
 {
     struct message answer;
@@ -45,6 +47,10 @@ static void on_message(void *data, const struct message *message)
     if (message->type == MESSAGE_send) {
         message_init(&answer, MESSAGE_sent);
         answer.sent.ref = message->send.ref;
+        helper_send(helper, &answer);
+    } else if (message->type == MESSAGE_signal_configure) {
+        message_init(&answer, MESSAGE_sent);
+        answer.sent.ref = helper_protocol(helper);
         helper_send(helper, &answer);
     } else if (message->type == MESSAGE_signal_peer_remove) {
         message_init(&answer, MESSAGE_presence);
@@ -61,6 +67,7 @@ static int helper_program(void)
     struct helper_options options = {.role = ROLE_SIGNAL,
                                      .name = "tester",
                                      .capabilities = capabilities,
+                                     .protocols = protocols,
                                      .on_message = on_message,
                                      .data = &rig};
     struct error err;
@@ -212,6 +219,42 @@ static void messages_are_handed_on(void **state)
     expect_hello();
     say("{\"type\":\"send\",\"ref\":5,\"peer\":\"a\",\"data\":\"x\"}\n");
     expect("{\"type\":\"sent\",\"ref\":5}\n");
+    expect_end(HELPER_EOF);
+}
+
+/* A line `configure`, and what comes of it in one who speaks 1 to 2. */
+static void assert_configured(const char *line, const char *wanted)
+{
+    protocols = (struct protocol_range){1, 2};
+    start(helper_program);
+    protocols = (struct protocol_range){0, 0};
+    expect("{\"type\":\"hello\",\"protocol\":1,");
+    say(line);
+    expect(wanted);
+    expect_end(HELPER_EOF);
+}
+
+static void the_broker_chooses_the_protocol(void **state)
+{
+    (void)state;
+    assert_configured("{\"type\":\"configure\",\"state_dir\":\"/x\"}\n", "\"ref\":1}");
+    assert_configured("{\"type\":\"configure\",\"state_dir\":\"/x\",\"protocol\":1}\n",
+                      "\"ref\":1}");
+    assert_configured("{\"type\":\"configure\",\"state_dir\":\"/x\",\"protocol\":2}\n",
+                      "\"ref\":2}");
+    assert_configured(
+        "{\"type\":\"configure\",\"state_dir\":\"/x\",\"protocol\":3}\n",
+        "\"code\":\"protocol-version\",\"message\":\"configure: the protocol 3 was not "
+        "offered: 1 to 2 are possible\"");
+}
+
+static void more_than_one_protocol_is_offered_as_a_range(void **state)
+{
+    (void)state;
+    protocols = (struct protocol_range){1, 2};
+    start(helper_program);
+    protocols = (struct protocol_range){0, 0};
+    expect("\"protocol_max\":2");
     expect_end(HELPER_EOF);
 }
 
@@ -530,6 +573,8 @@ int main(void)
         cmocka_unit_test(hello_comes_first),
         cmocka_unit_test(a_ping_is_answered),
         cmocka_unit_test(messages_are_handed_on),
+        cmocka_unit_test(the_broker_chooses_the_protocol),
+        cmocka_unit_test(more_than_one_protocol_is_offered_as_a_range),
         cmocka_unit_test(a_line_may_come_in_parts),
         cmocka_unit_test(shutdown_and_the_end_of_input_are_told_apart),
         cmocka_unit_test(what_came_before_the_end_of_input_is_answered),

@@ -9,33 +9,13 @@ import time
 from device import connect, join_pair
 from lab import Lab, program
 from scenario import scenario
+from ssh import start_ssh_server
 
 PROGRAMS = ("punchguard-broker", "punchguard-signal-tox", "punchguard-ice-agent", "punchguard-wg-setup")
 LINES, EVERY = 100, 0.1
 PAUSE_MAX = 1.0  # s between two lines; TCP sends again after 0.2 s what was lost
 DOWN = 2         # s; how long there is no broker
 COUNT = f"for n in $(seq {LINES}); do echo '{{\"n\":'$n'}}'; sleep {EVERY}; done"
-
-
-_SERVER = """
-mount -t tmpfs -o mode=0700 tmpfs /root && mkdir -m 0700 /root/.ssh &&
-dropbearkey -y -f "$1/user" | grep ^ssh- >/root/.ssh/authorized_keys &&
-exec dropbear -F -E -m -r "$1/host" -P /root/pid
-"""
-
-
-def _ssh_server(device):
-    """On the device, with a root's home of its own; the command line of a client that it lets in."""
-    folder = os.path.join(device.host.folder, "ssh")
-    os.makedirs(folder, mode=0o700)
-    for name in ("host", "user"):
-        device.host.run(["dropbearkey", "-t", "ed25519", "-f", f"{folder}/{name}"])
-    server = device.host.start(["unshare", "--mount", "sh", "-c", _SERVER, "sh", folder], "sshd")
-    deadline = time.monotonic() + 10
-    while "Not backgrounding" not in server.log_tail():
-        assert time.monotonic() < deadline and server.running(), server.log_tail()
-        time.sleep(0.02)
-    return ["dbclient", "-y", "-y", "-i", f"{folder}/user", f"root@{device.overlay}"]
 
 
 def _other_build(folder):
@@ -55,7 +35,7 @@ def ssh_session_through_the_tunnel_notices_nothing(folder):
         for device, peer in ((alice, bob), (bob, alice)):
             device.await_direct(peer)
             device.await_event("handshake", peer)
-        session = alice.host.start(_ssh_server(bob) + [COUNT], "session")
+        session = alice.host.start(start_ssh_server(bob.host) + [f"root@{bob.overlay}", COUNT], "session")
         session.await_event(lambda event: event["n"] == 5, 15)
         bob.broker.signal(signal.SIGQUIT)
         assert bob.broker.wait(5) == 0

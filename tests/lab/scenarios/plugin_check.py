@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""punchguard-plugin-check between two hosts of the lab, for the plugins that need a network."""
+
+import json
+import os
+import re
+import subprocess
+
+from lab import Lab, program
+from scenario import scenario
+
+CHECK = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                      "../../../plugin-check/punchguard-plugin-check"))
+# In the host whose number the checker gives it.
+ENTER = 'case $0 in 1) exec {} ;; 2) exec {} ;; esac'
+
+# Plugin: (pair of NATs, what its network needs, its options).
+PLUGINS = {
+    "punchguard-signal-tox": ("eim/eim", Lab.start_tox,
+                              lambda lab: {"lan_discovery": False, "bootstrap": lab.bootstrap[4]}),
+    "punchguard-signal-lan": ("same-link", lambda lab: None, lambda lab: {}),
+}
+
+
+def _check(folder, plugin):
+    kind, start_network, options = PLUGINS[plugin]
+    with Lab(folder) as lab:
+        start_network(lab)
+        commands = [" ".join(host.inside([program(plugin)])) for host in lab.pair(kind)]
+        done = subprocess.run([CHECK, "--options", json.dumps(options(lab)), "sh", "-c", ENTER.format(*commands),
+                               "{n}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    print(done.stdout, flush=True)
+    failed = re.findall(r"^not ok \d+ - (\S+)", done.stdout, re.MULTILINE)
+    skipped = re.findall(r"^ok \d+ - (\S+) # SKIP", done.stdout, re.MULTILINE)
+    passed = len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) - len(skipped)
+    assert done.returncode == 0 and not failed, f"failed: {', '.join(failed)}"
+    return f"{passed} checks passed, not applicable: {', '.join(skipped) or 'none'}"
+
+
+for _name in PLUGINS:
+    scenario(timeout=600, name=_name.removeprefix("punchguard-"))(
+        lambda folder, name=_name: _check(folder, name))
