@@ -20,8 +20,9 @@
  * OpenDHT itself tries its bootstrap nodes ever more seldom, at last once a day. */
 #define ALONE_MIN_MS 15000
 #define ALONE_MAX_MS 60000
-/* The last words to the peers, and the end of OpenDHT's threads, may take so long each. */
-#define FAREWELL_MS 500
+/* How long we wait for the network to have the last words, which it mostly has at once (nodes that are gone
+ * delay its word for it), and for the end of OpenDHT's threads. */
+#define FAREWELL_MS 300
 #define ENDING_MS   500
 /* How long nobody listens where there is too much noise. */
 #define DEAF_MIN_MS 60000

@@ -24,6 +24,7 @@ from node import Node
 
 TOX_NODES = 4
 TOX_PORT = 33445
+DHT_PORT = 4222
 STUN_PORT = 3478
 FAMILIES = {4, 6}
 
@@ -162,6 +163,7 @@ class Lab:
         self.stun = []
         self.tox = []  # the processes of the public Tox nodes
         self.bootstrap = {4: [], 6: []}
+        self.dht = {4: [], 6: []}  # the public nodes of OpenDHT, "address:port"
         self._numbers = {}
 
     def __enter__(self):
@@ -310,6 +312,27 @@ class Lab:
                 self.bootstrap[family].append({
                     "address": str(node.addresses[family]), "udp_port": TOX_PORT,
                     "tcp_ports": [TOX_PORT], "public_key": _public_key(process)})
+
+
+    def start_dht(self):
+        """The public nodes of a private OpenDHT network. Fills `dht`."""
+        if not shutil.which("dhtnode"):
+            raise NotBuilt("dhtnode is not installed (Debian: dhtnode)")
+        first = []
+        for number in (21, 22):
+            node = self.public_server(f"dht{number}", number)
+            node.start(["dhtnode", "-s", "-p", str(DHT_PORT)] + first, "dhtnode")
+            self.dht[4].append(f"{node.addresses[4]}:{DHT_PORT}")
+            self.dht[6].append(f"[{node.addresses[6]}]:{DHT_PORT}")
+            _await_udp(node, DHT_PORT)
+            first = ["-b", self.dht[4][0]]
+
+
+def _await_udp(node, port):
+    deadline = time.monotonic() + 10
+    while f":{port} " not in node.run(["ss", "-Hanu"]):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing listens on UDP port {port} of {node.name}")
 
 
 def _start_stun_server(node, addresses):

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""punchguard-signal-dht: over a small DHT of two public nodes, with brokers and alone."""
+
+import hashlib
+import os
+import statistics
+import time
+
+from device import Device, join
+from lab import Lab, program
+from scenario import promised, scenario
+
+ROUNDS = int(os.environ.get("PUNCHGUARD_ROUNDS", 5))
+GOAL = 2.0  # s from the start of both brokers to the first ping reply, median
+RENDEZVOUS = "5a" * 32
+MESSAGE_MAX = 16 * 1024
+NOBODY = "203.0.113.99"  # where no server is
+
+
+def _dht(nodes):
+    return {"name": "dht", "command": ["punchguard-signal-dht"], "options": {"bootstrap": nodes}}
+
+
+def _tox(nodes):
+    return {"name": "tox", "command": ["punchguard-signal-tox"],
+            "options": {"lan_discovery": False, "bootstrap": nodes}}
+
+
+def _pair(lab, kind, *transports):
+    lab.start_stun()
+    pair = [Device(lab, host, number) for number, host in enumerate(lab.pair(kind), start=1)]
+    for device in pair:
+        device.set_transports(list(transports))
+    join(*pair)
+    return pair
+
+
+def _cold_start(alice, bob):
+    """Starts both with nothing remembered; s from the first start to the first reply."""
+    for device in (alice, bob):
+        device.forget()
+    started = time.monotonic()
+    alice.start()
+    bob.start()
+    with alice.pinger(bob) as pinger:
+        return pinger.first_reply(60) - started
+
+
+def _stop(*devices):
+    for device in devices:
+        assert device.stop() == 0
+
+
+def _tunnel_from_cold(folder, kind, family=4):
+    with Lab(folder) as lab:
+        lab.start_dht()
+        alice, bob = _pair(lab, kind, _dht(lab.dht[family]))
+        took = []
+        for _ in range(ROUNDS):
+            took.append(_cold_start(alice, bob))
+            _stop(alice, bob)
+    text = (f"cold start of both brokers to the first ping {statistics.median(took):.2f} s, median of "
+            f"{ROUNDS} ({min(took):.2f} … {max(took):.2f})")
+    assert statistics.median(took) < promised(GOAL), text
+    return text
+
+
+@scenario(timeout=120)
+def tunnel_from_cold(folder):
+    return _tunnel_from_cold(folder, "cgn/eim")
+
+
+@scenario(timeout=120)
+def tunnel_from_cold_over_ipv6(folder):
+    return _tunnel_from_cold(folder, "ipv6", 6)
+
+
+@scenario(timeout=120)
+def works_where_tox_does_not(folder):
+    with Lab(folder) as lab:
+        lab.start_dht()
+        alice, bob = _pair(lab, "eim/eim", _tox([{"address": NOBODY, "udp_port": 33445,
+                                                  "public_key": "5a" * 32}]), _dht(lab.dht[4]))
+        took = _cold_start(alice, bob)
+        online = alice.await_event("presence", bob, online=True)
+        assert online["transport"] == "dht", online
+        _stop(alice, bob)
+    assert took < promised(GOAL), took
+    return f"cold start to the first ping {took:.2f} s, over the DHT"
+
+
+@scenario(timeout=120)
+def tox_works_where_the_dht_does_not(folder):
+    with Lab(folder) as lab:
+        lab.start_tox()
+        alice, bob = _pair(lab, "eim/eim", _dht([f"{NOBODY}:4222"]), _tox(lab.bootstrap[4]))
+        took = _cold_start(alice, bob)
+        online = alice.await_event("presence", bob, online=True)
+        assert online["transport"] == "tox", online
+        _stop(alice, bob)
+    return f"cold start to the first ping {took:.2f} s, over Tox"
+
+
+class Plugin:
+    """A signal-dht on a host, driven as the broker would."""
+
+    def __init__(self, host, nodes):
+        self.host = host
+        self.process = host.start([program("punchguard-signal-dht")], "signal-dht")
+        self.await_type("hello")
+        self.process.send({"type": "configure", "state_dir": os.path.join(host.folder, "state"),
+                           "options": {"bootstrap": nodes}})
+        self.await_type("ready")
+
+    def await_type(self, kind, timeout=5, start=0, **fields):
+        wanted = dict(fields, type=kind)
+        return self.process.await_event(
+            lambda event: all(event.get(key) == value for key, value in wanted.items()),
+            timeout, f"{wanted}", start)
+
+    def add(self, peer, rendezvous=RENDEZVOUS):
+        self.process.send({"type": "peer-add", "peer": peer, "rendezvous": rendezvous})
+
+    def send(self, ref, peer, data):
+        self.process.send({"type": "send", "ref": ref, "peer": peer, "data": data})
+
+    def seen(self, *types):
+        return [event for event in self.process.events if event["type"] in types]
+
+    def private_kib(self):
+        with open(f"/proc/{self.process.pid}/smaps_rollup", encoding="ascii") as file:
+            return sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
+
+    def end(self):
+        self.process.send({"type": "shutdown"})
+        assert self.process.wait(2) == 0
+
+
+def _two(lab, kind):
+    """Alice and bob, present for each other."""
+    alice, bob = [Plugin(host, lab.dht[6 if kind == "ipv6" else 4]) for host in lab.pair(kind)]
+    alice.add("bob")
+    bob.add("alice")
+    for plugin in (alice, bob):
+        plugin.await_type("presence", 10, online=True)
+    return alice, bob
+
+
+def _exchange(folder, kind):
+    with Lab(folder) as lab:
+        lab.start_dht()
+        started = time.monotonic()
+        alice, bob = _two(lab, kind)
+        online = max(plugin.seen("presence")[0]["received"] for plugin in (alice, bob))
+        for ref, size in enumerate((1, 1372, 5000, MESSAGE_MAX)):
+            for one, other, name in ((alice, bob, "alice"), (bob, alice, "bob")):
+                data = (f"{ref}{name}" * size)[:size]
+                one.send(ref, "bob" if one is alice else "alice", data)
+                assert other.await_type("receive", 10, peer=name, data=data)
+                one.await_type("sent", 10, ref=ref)
+        last = max(event["received"] for event in alice.process.events)
+        alice.end()
+        bob.await_type("presence", 2, peer="alice", online=False)
+        bob.end()
+    return (f"both online after {online - started:.2f} s, 8 messages up to 16 KiB in "
+            f"{last - online:.2f} s")
+
+
+@scenario(timeout=60)
+def symmetric_symmetric(folder):
+    return _exchange(folder, "symmetric/symmetric")
+
+
+@scenario(timeout=60)
+def ipv6(folder):
+    return _exchange(folder, "ipv6")
+
+
+def _place():
+    """Where they meet: the key of the DHT."""
+    return hashlib.blake2b(b"punchguard signal-dht 1 place", digest_size=20,
+                           key=bytes.fromhex(RENDEZVOUS)).hexdigest()
+
+
+class Stranger:
+    """A node whose owner has learned where alice and bob meet: dhtnode with its command line."""
+
+    def __init__(self, lab):
+        node = lab.host("eve", lab.home("eim"))
+        self.process = node.start(["dhtnode", "-b", lab.dht[4][0]], "dhtnode")
+        self.process.await_line(lambda line: "running" in line, 5, "running")
+
+    def put(self, text):
+        self.process.write(f"p {_place()} {text}\n")
+
+    def await_puts(self, count):
+        self.process.await_line(
+            lambda _: sum("Put: success" in line for line in self.process.lines) >= count, 20,
+            f"{count} puts")
+
+
+@scenario(timeout=60)
+def a_stranger_at_the_place_has_no_effect(folder):
+    with Lab(folder) as lab:
+        lab.start_dht()
+        alice, bob = _two(lab, "eim/eim")
+        eve = Stranger(lab)
+        for number in range(100):
+            eve.put(f"{number}garbage" * 20)
+        eve.await_puts(100)
+        for ref in range(10):
+            alice.send(ref, "bob", f"message {ref}")
+            alice.await_type("sent", 5, ref=ref)
+        assert [event["data"] for event in bob.seen("receive")] == [f"message {n}" for n in range(10)]
+        assert not alice.seen("receive", "error") and not bob.seen("error")
+        assert len(alice.seen("presence")) == len(bob.seen("presence")) == 1
+        alice.end()
+        bob.end()
+
+
+@scenario(timeout=90)
+def a_flood_at_the_place_costs_little(folder):
+    with Lab(folder) as lab:
+        lab.start_dht()
+        alice, bob = _two(lab, "eim/eim")
+        before = bob.private_kib()
+        eve = Stranger(lab)
+        for number in range(400):
+            eve.put(f"{number}garbage" * 350)
+        eve.await_puts(400)
+        grown = bob.private_kib() - before
+        bob.process.send({"type": "ping", "ref": 1})
+        bob.await_type("pong", 2, ref=1)
+        assert "floods" in bob.process.log_tail(20)
+        alice.end()
+        bob.end()
+    assert grown < 8192, f"{grown} KiB more"
+    return f"400 values of 3.5 KB: {grown} KiB of private memory more"
