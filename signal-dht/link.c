@@ -10,8 +10,8 @@
 
 /* Instances that a peer has left behind. */
 #define RETIRED_MAX 32
-/* Calls remembered as answered, and answers at most in ANSWERS_MS: a peer that has started often in ten
- * minutes left as many calls. */
+/* Calls remembered as answered, and answers at most in ANSWERS_MS: a peer that has started often in
+ * ten minutes left as many calls. */
 #define CALLERS_MAX 16
 #define ANSWERS_MAX 16
 #define ANSWERS_MS  2000
@@ -222,8 +222,7 @@ int link_post(struct link *l, int64_t ref, const char *text, int64_t now)
     if (length == 0 || length > VALUE_DATA_MAX)
         return -EMSGSIZE;
     drop_aged(l, now);
-    if (l->waiting_count == LINK_WAITING_MAX ||
-        length > LINK_WAITING_BYTES_MAX - l->waiting_bytes)
+    if (l->waiting_count == LINK_WAITING_MAX || length > LINK_WAITING_BYTES_MAX - l->waiting_bytes)
         return -ENOBUFS;
     w = &l->waiting[l->waiting_count];
     *w = (struct waiting){.ref = ref,
@@ -487,8 +486,8 @@ static size_t fill(struct link *l, const struct value *value, uint8_t *bytes, si
         const struct waiting *w = &l->waiting[i];
         struct value_message message = {w->number, w->text, w->length};
 
-        chosen[i] = w->due <= now &&
-                    length + VALUE_MESSAGE_HEAD + w->length <= (any ? room : VALUE_MAX);
+        chosen[i] =
+            w->due <= now && length + VALUE_MESSAGE_HEAD + w->length <= (any ? room : VALUE_MAX);
         if (!chosen[i])
             continue;
         length = value_append(bytes, length, value, &message);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Presence of one peer and messages to and from it, over values that both sides put at one place of the DHT, where
- * everybody's values of the last ten minutes come back to everybody. Knows nothing of OpenDHT and of seals: what it
- * puts is to be sealed, what it takes has been opened.
+ * Presence of one peer and messages to and from it, over values that both sides put at one place of
+ * the DHT, where everybody's values of the last ten minutes come back to everybody. Knows nothing
+ * of OpenDHT and of seals: what it puts is to be sealed, what it takes has been opened.
  *
- * Each side is a number, its instance, new with every life. A value that names our present instance proves that its
- * sender has heard us in this life: only that makes a peer present, and only such messages count. Any other value of
- * an instance is a call to be answered once. So values of earlier lives and values put again by others have no effect.
+ * Each side is a number, its instance, new with every life. A value that names our present instance
+ * proves that its sender has heard us in this life: only that makes a peer present, and only such
+ * messages count. Any other value of an instance is a call to be answered once. So values of
+ * earlier lives and values put again by others have no effect.
  *
  * Times are in ms, of a clock that also runs in suspend.
  */
@@ -20,10 +21,11 @@
 /* Messages of one peer that wait for their acknowledgement, and their bytes. */
 #define LINK_WAITING_MAX       256
 #define LINK_WAITING_BYTES_MAX (256 * 1024)
-/* An unacknowledged message is dropped after this, in ms: the broker has long said something newer. */
+/* An unacknowledged message is dropped after this, in ms: the broker has long said something newer.
+ */
 #define LINK_AGE_MS 120000
-/* Word of a present peer, when there is nothing else to say; and how long we believe without any, in
- * ms: two may be lost. */
+/* Word of a present peer, when there is nothing else to say; and how long we believe without any,
+ * in ms: two may be lost. */
 #define LINK_BEAT_MS    50000
 #define LINK_SILENCE_MS 120000
 /* A message unanswered for so long, with no other word, makes the peer absent too. */

@@ -17,4 +17,39 @@ bin_PROGRAMS += punchguard-signal-dht
 punchguard_signal_dht_SOURCES = signal-dht/main.c
 punchguard_signal_dht_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_signal_dht_LDADD = $(SIGNAL_DHT_LIBS)
+
+SIGNAL_DHT_UNIT_TESTS = tests/unit/test_dht_options tests/unit/test_dht_sandbox tests/unit/test_link \
+	tests/unit/test_seal tests/unit/test_value
+SIGNAL_DHT_FUZZ_TESTS = tests/fuzz/fuzz_dht_options tests/fuzz/fuzz_link
+check_PROGRAMS += $(SIGNAL_DHT_FUZZ_TESTS)
+TESTS += $(SIGNAL_DHT_FUZZ_TESTS)
+if HAVE_CMOCKA
+check_PROGRAMS += $(SIGNAL_DHT_UNIT_TESTS)
+TESTS += $(SIGNAL_DHT_UNIT_TESTS)
+endif
+
+SIGNAL_DHT_TEST_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+SIGNAL_DHT_TEST_LIBS = $(SIGNAL_DHT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_dht_options_SOURCES = tests/unit/test_dht_options.c
+tests_unit_test_dht_options_CFLAGS = $(SIGNAL_DHT_TEST_CFLAGS)
+tests_unit_test_dht_options_LDADD = $(SIGNAL_DHT_TEST_LIBS)
+tests_unit_test_dht_sandbox_SOURCES = tests/unit/test_dht_sandbox.c
+tests_unit_test_dht_sandbox_CFLAGS = $(SIGNAL_DHT_TEST_CFLAGS)
+tests_unit_test_dht_sandbox_LDADD = $(SIGNAL_DHT_TEST_LIBS)
+tests_unit_test_link_SOURCES = tests/unit/test_link.c
+tests_unit_test_link_CFLAGS = $(SIGNAL_DHT_TEST_CFLAGS)
+tests_unit_test_link_LDADD = $(SIGNAL_DHT_TEST_LIBS)
+tests_unit_test_seal_SOURCES = tests/unit/test_seal.c
+tests_unit_test_seal_CFLAGS = $(SIGNAL_DHT_TEST_CFLAGS)
+tests_unit_test_seal_LDADD = $(SIGNAL_DHT_TEST_LIBS)
+tests_unit_test_value_SOURCES = tests/unit/test_value.c
+tests_unit_test_value_CFLAGS = $(SIGNAL_DHT_TEST_CFLAGS)
+tests_unit_test_value_LDADD = $(SIGNAL_DHT_TEST_LIBS)
+
+tests_fuzz_fuzz_dht_options_SOURCES = tests/fuzz/fuzz_dht_options.c tests/fuzz/mutate.c tests/fuzz/mutate.h
+tests_fuzz_fuzz_dht_options_CFLAGS = $(SIGNAL_DHT_TEST_CFLAGS)
+tests_fuzz_fuzz_dht_options_LDADD = $(SIGNAL_DHT_LIBS)
+tests_fuzz_fuzz_link_SOURCES = tests/fuzz/fuzz_link.c tests/fuzz/mutate.c tests/fuzz/mutate.h
+tests_fuzz_fuzz_link_CFLAGS = $(SIGNAL_DHT_TEST_CFLAGS)
+tests_fuzz_fuzz_link_LDADD = $(SIGNAL_DHT_LIBS)
 endif

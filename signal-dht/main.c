@@ -203,10 +203,8 @@ static void run(struct program *program, const sigset_t *waiting)
 int main(int argc, char **argv)
 {
     struct program program = {0};
-    struct helper_options options = {.role = ROLE_SIGNAL,
-                                     .name = "signal-dht",
-                                     .on_message = on_message,
-                                     .data = &program};
+    struct helper_options options = {
+        .role = ROLE_SIGNAL, .name = "signal-dht", .on_message = on_message, .data = &program};
     struct error err;
     sigset_t waiting;
     bool ended;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One node of the DHT: the only user of opendht_c.h. OpenDHT works in threads of its own; what it has to say waits
- * in a bounded queue for the one thread that calls here. There is one node in a process.
+ * One node of the DHT: the only user of opendht_c.h. OpenDHT works in threads of its own; what it
+ * has to say waits in a bounded queue for the one thread that calls here. There is one node in a
+ * process.
  */
 #ifndef SIGNAL_DHT_NODE_H
 #define SIGNAL_DHT_NODE_H
@@ -30,11 +31,12 @@ struct node_value {
     size_t length;
 };
 
-/* A descriptor that is readable when there is something to take or the state has changed. Call it first, once: -errno
- * on failure. */
+/* A descriptor that is readable when there is something to take or the state has changed. Call it
+ * first, once: -errno on failure. */
 int node_open(void);
 
-/* In the state NODE_NONE only. 0, or -errno with `err` filled. Whether anybody is there turns out later. */
+/* In the state NODE_NONE only. 0, or -errno with `err` filled. Whether anybody is there turns out
+ * later. */
 int node_start(const struct options *options, struct error *err);
 /* Ends it in the background, which may wait for a name server; until then the state is
  * NODE_ENDING. */
@@ -50,8 +52,8 @@ bool node_answered(void);
 /* Puts not finished. */
 unsigned node_putting(void);
 
-/* From now on values at the place come as `listener`, a number of the caller's choice from 1; those there already come
- * first. For node_unlisten(); NULL without memory. Ends with the node. */
+/* From now on values at the place come as `listener`, a number of the caller's choice from 1; those
+ * there already come first. For node_unlisten(); NULL without memory. Ends with the node. */
 void *node_listen(const uint8_t place[SEAL_PLACE_BYTES], uint64_t listener);
 /* `handle` is no more. `running`: the node that it is of still runs. */
 void node_unlisten(const uint8_t place[SEAL_PLACE_BYTES], void *handle, bool running);

@@ -8,7 +8,8 @@
 #include "protocol/endpoint.h"
 #include "protocol/json.h"
 
-/* Savoir-faire Linux's, which Jami uses too: whoever knows one node of the network comes to know others. */
+/* Savoir-faire Linux's, which Jami uses too: whoever knows one node of the network comes to know
+ * others. */
 static const struct bootstrap public_node = {"bootstrap.jami.net", OPTIONS_BOOTSTRAP_PORT};
 
 /* A name of RFC 1123 section 2.1, or an address. */

@@ -25,8 +25,8 @@ struct options {
     uint16_t port; /* 0: any */
 };
 
-/* `text` is a JSON object, or NULL for the defaults. 0, or -EINVAL with `err` telling the JSON path below
- * `options`. */
+/* `text` is a JSON object, or NULL for the defaults. 0, or -EINVAL with `err` telling the JSON path
+ * below `options`. */
 int options_read(struct options *options, const char *text, struct error *err);
 
 #endif

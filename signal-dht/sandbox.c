@@ -8,12 +8,21 @@
 
 #include "protocol/sandbox.h"
 
-/* Names are resolved with these, but for the first, which seeds OpenDHT's random numbers where the processor
- * has none. */
+/* Names are resolved with these, but for the first, which seeds OpenDHT's random numbers where the
+ * processor has none. */
 static const char *const readable[] = {
-    "/dev/urandom",     "/etc/gai.conf",      "/etc/host.conf",   "/etc/hosts",
-    "/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/services",
-    "/lib",             "/lib64",             "/usr/lib",         "/usr/lib64",
+    "/dev/urandom",
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/nsswitch.conf",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
     NULL,
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What two peers make of their rendezvous: the key of the DHT under which they meet, and the seal on everything
- * that they put there, where anybody may read it.
+ * What two peers make of their rendezvous: the key of the DHT under which they meet, and the seal
+ * on everything that they put there, where anybody may read it.
  */
 #ifndef SIGNAL_DHT_SEAL_H
 #define SIGNAL_DHT_SEAL_H

@@ -16,12 +16,12 @@
 #include "signal-dht/seal.h"
 #include "signal-dht/value.h"
 
-/* A node that nobody answers is started anew after the first of these, doubling up to the second, in ms:
- * OpenDHT itself tries its bootstrap nodes ever more seldom, at last once a day. */
+/* A node that nobody answers is started anew after the first of these, doubling up to the second,
+ * in ms: OpenDHT itself tries its bootstrap nodes ever more seldom, at last once a day. */
 #define ALONE_MIN_MS 15000
 #define ALONE_MAX_MS 60000
-/* How long we wait for the network to have the last words, which it mostly has at once (nodes that are gone
- * delay its word for it), and for the end of OpenDHT's threads. */
+/* How long we wait for the network to have the last words, which it mostly has at once (nodes that
+ * are gone delay its word for it), and for the end of OpenDHT's threads. */
 #define FAREWELL_MS 300
 #define ENDING_MS   500
 /* How long nobody listens where there is too much noise. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Peers and messages over the DHT: a link and a seal for each peer, and one node for all of them. Single threaded; the
- * caller iterates it.
+ * Peers and messages over the DHT: a link and a seal for each peer, and one node for all of them.
+ * Single threaded; the caller iterates it.
  */
 #ifndef SIGNAL_DHT_TRANSPORT_H
 #define SIGNAL_DHT_TRANSPORT_H
@@ -16,8 +16,8 @@
 /* Between two new starts of the node, in ms. */
 #define TRANSPORT_RECONNECT_MS 2000
 /* So much that does not open, each value counted with TRANSPORT_NOISE_VALUE more, may come to one
- * peer's place in a minute; then nobody listens there for a minute, doubling to ten. What opens but is
- * not news counts a 32nd. */
+ * peer's place in a minute; then nobody listens there for a minute, doubling to ten. What opens but
+ * is not news counts a 32nd. */
 #define TRANSPORT_NOISE_MAX   (256 * 1024)
 #define TRANSPORT_NOISE_VALUE 512
 

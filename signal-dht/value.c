@@ -71,7 +71,7 @@ int value_read(struct value *value, const uint8_t *bytes, size_t length)
     value->base = read_number(bytes + 42);
     value->messages = bytes + VALUE_HEAD;
     value->length = length - VALUE_HEAD;
-    if (value->from == 0 || value->base == 0 || value->base > NUMBER_MAX)
+    if (value->from == 0 || value->counter == 0 || value->base == 0 || value->base > NUMBER_MAX)
         return -EBADMSG;
     return 0;
 }

@@ -164,6 +164,7 @@ class Lab:
         self.tox = []  # the processes of the public Tox nodes
         self.bootstrap = {4: [], 6: []}
         self.dht = {4: [], 6: []}  # the public nodes of OpenDHT, "address:port"
+        self._dht_nodes, self._dht_processes = [], []
         self._numbers = {}
 
     def __enter__(self):
@@ -318,12 +319,22 @@ class Lab:
         """The public nodes of a private OpenDHT network. Fills `dht`."""
         if not shutil.which("dhtnode"):
             raise NotBuilt("dhtnode is not installed (Debian: dhtnode)")
-        first = []
         for number in (21, 22):
             node = self.public_server(f"dht{number}", number)
-            node.start(["dhtnode", "-s", "-p", str(DHT_PORT)] + first, "dhtnode")
+            self._dht_nodes.append(node)
             self.dht[4].append(f"{node.addresses[4]}:{DHT_PORT}")
             self.dht[6].append(f"[{node.addresses[6]}]:{DHT_PORT}")
+        self.restart_dht()
+
+    def restart_dht(self):
+        """The same public nodes, that remember nobody."""
+        for process in self._dht_processes:
+            process.kill()
+            process.wait(5)
+        first = []
+        self._dht_processes = []
+        for node in self._dht_nodes:
+            self._dht_processes.append(node.start(["dhtnode", "-s", "-p", str(DHT_PORT)] + first))
             _await_udp(node, DHT_PORT)
             first = ["-b", self.dht[4][0]]
 
