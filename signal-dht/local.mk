@@ -18,6 +18,8 @@ punchguard_signal_dht_SOURCES = signal-dht/main.c
 punchguard_signal_dht_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 punchguard_signal_dht_LDADD = $(SIGNAL_DHT_LIBS)
 
+dist_man_MANS += signal-dht/punchguard-signal-dht.8
+
 SIGNAL_DHT_UNIT_TESTS = tests/unit/test_dht_options tests/unit/test_dht_sandbox tests/unit/test_link \
 	tests/unit/test_seal tests/unit/test_value
 SIGNAL_DHT_FUZZ_TESTS = tests/fuzz/fuzz_dht_options tests/fuzz/fuzz_link
@@ -52,4 +54,8 @@ tests_fuzz_fuzz_dht_options_LDADD = $(SIGNAL_DHT_LIBS)
 tests_fuzz_fuzz_link_SOURCES = tests/fuzz/fuzz_link.c tests/fuzz/mutate.c tests/fuzz/mutate.h
 tests_fuzz_fuzz_link_CFLAGS = $(SIGNAL_DHT_TEST_CFLAGS)
 tests_fuzz_fuzz_link_LDADD = $(SIGNAL_DHT_LIBS)
+
+# As a process, over its pipes.
+TESTS += tests/signal-dht
 endif
+EXTRA_DIST += tests/signal-dht

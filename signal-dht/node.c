@@ -2,6 +2,7 @@
 #include "signal-dht/node.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,7 +76,7 @@ static void queue_value(uint64_t listener, dht_data_view view)
     if (length > 0)
         memcpy(copy, view.data, length);
     value = &shared.queue[(shared.first + shared.count++) % NODE_QUEUE_MAX];
-    *value = (struct node_value){listener, copy, length};
+    *value = (struct node_value){listener, copy, length, view.size};
 }
 
 static bool on_value(const dht_value *value, bool expired, void *data)
@@ -103,6 +104,7 @@ static void on_put(bool ok, void *data)
 static void *end(void *ending)
 {
     dht_runner_delete(ending);
+    malloc_trim(0);
     lock();
     shared.ended = true;
     unlock();

@@ -18,7 +18,7 @@
 /* Values that wait to be taken, of all places and of one; more are dropped. */
 #define NODE_QUEUE_MAX       256
 #define NODE_QUEUE_PLACE_MAX 96
-/* Longer values are dropped: none of ours is. */
+/* Of longer values only the size is told: none of ours is. */
 #define NODE_VALUE_MAX 20000
 /* Puts that OpenDHT has not finished: then more have to wait. */
 #define NODE_PUTS_MAX 64
@@ -28,7 +28,8 @@ enum node_state { NODE_NONE, NODE_RUNNING, NODE_ENDING };
 struct node_value {
     uint64_t listener;
     uint8_t *data; /* for the caller to free */
-    size_t length;
+    size_t length; /* of the data */
+    size_t size;   /* of the value */
 };
 
 /* A descriptor that is readable when there is something to take or the state has changed. Call it

@@ -28,6 +28,8 @@
 #define DEAF_MIN_MS 60000
 #define DEAF_MAX_MS 600000
 #define NOISE_MS    60000
+/* Where nobody listens there is little to do. */
+#define DEAF_POLL_MS 1000
 
 #define NEVER INT64_MAX
 
@@ -109,6 +111,15 @@ static void on_received(void *data, const char *text)
 
 /* Listening */
 
+static void restart_at(struct transport *t, int64_t at)
+{
+    int64_t earliest = t->started + TRANSPORT_RECONNECT_MS;
+
+    at = at > earliest ? at : earliest;
+    if (t->start_at > at)
+        t->start_at = at;
+}
+
 static void listen_at_place(struct transport *t, struct peer *peer)
 {
     peer->listener = ++t->listeners;
@@ -118,16 +129,17 @@ static void listen_at_place(struct transport *t, struct peer *peer)
     peer->listening = node_listen(peer->seal.place, peer->listener);
 }
 
+/* OpenDHT would keep listening for a minute, and all that came for ten: only a new node ends both.
+ */
 static void deafen(struct peer *peer, int64_t now)
 {
-    node_unlisten(peer->seal.place, peer->listening, true);
-    peer->listening = NULL;
     peer->listener = 0;
     peer->listen_at = now + peer->deaf_ms;
     log_warn("somebody floods the place where we meet %s: away from there for %d s", peer->name,
              (int)(peer->deaf_ms / 1000));
     if (peer->deaf_ms < DEAF_MAX_MS)
         peer->deaf_ms = peer->deaf_ms * 2 < DEAF_MAX_MS ? peer->deaf_ms * 2 : DEAF_MAX_MS;
+    restart_at(peer->transport, now);
 }
 
 static void hear_noise(struct peer *peer, size_t bytes, int64_t now)
@@ -165,7 +177,7 @@ static void hear(struct transport *t, struct peer *peer, const struct node_value
     int64_t now = now_ms();
 
     if (seal_open(&peer->seal, value->data, value->length, plain) < 0) {
-        hear_noise(peer, value->length + TRANSPORT_NOISE_VALUE, now);
+        hear_noise(peer, value->size + TRANSPORT_NOISE_VALUE, now);
         return;
     }
     switch (link_value(peer->link, plain, value->length - SEAL_OVERHEAD, now)) {
@@ -460,10 +472,8 @@ int transport_send(struct transport *t, int64_t ref, const char *name, const cha
 
 void transport_reconnect(struct transport *t)
 {
-    int64_t at = t->started + TRANSPORT_RECONNECT_MS, now = now_ms();
-
-    if (t->online && t->start_at > at)
-        t->start_at = at > now ? at : now;
+    if (t->online)
+        restart_at(t, now_ms());
 }
 
 int transport_fd(const struct transport *t)
@@ -482,6 +492,8 @@ static int64_t poll_peer(struct transport *t, struct peer *peer, int64_t now)
         listen_at_place(t, peer);
     if (now >= peer->poll_at)
         peer->poll_at = link_poll(peer->link, now);
+    if (peer->listening == NULL && peer->poll_at < now + DEAF_POLL_MS)
+        peer->poll_at = now + DEAF_POLL_MS;
     return sooner(peer->poll_at, peer->listen_at);
 }
 

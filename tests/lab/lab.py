@@ -317,8 +317,6 @@ class Lab:
 
     def start_dht(self):
         """The public nodes of a private OpenDHT network. Fills `dht`."""
-        if not shutil.which("dhtnode"):
-            raise NotBuilt("dhtnode is not installed (Debian: dhtnode)")
         for number in (21, 22):
             node = self.public_server(f"dht{number}", number)
             self._dht_nodes.append(node)
@@ -334,16 +332,10 @@ class Lab:
         first = []
         self._dht_processes = []
         for node in self._dht_nodes:
-            self._dht_processes.append(node.start(["dhtnode", "-s", "-p", str(DHT_PORT)] + first))
-            _await_udp(node, DHT_PORT)
-            first = ["-b", self.dht[4][0]]
-
-
-def _await_udp(node, port):
-    deadline = time.monotonic() + 10
-    while f":{port} " not in node.run(["ss", "-Hanu"]):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing listens on UDP port {port} of {node.name}")
+            process = node.start([program("dht-node"), str(DHT_PORT)] + first)
+            process.await_line(lambda line: line.startswith("ready"), 5, "word that it is ready")
+            self._dht_processes.append(process)
+            first = [str(node.addresses[4]), str(DHT_PORT)]
 
 
 def _start_stun_server(node, addresses):
