@@ -20,7 +20,7 @@
 
 /* Messages of one peer that wait for their acknowledgement, and their bytes. */
 #define LINK_WAITING_MAX       256
-#define LINK_WAITING_BYTES_MAX (256 * 1024)
+#define LINK_WAITING_BYTES_MAX (1024 * 1024)
 /* An unacknowledged message is dropped after this, in ms: the broker has long said something newer.
  */
 #define LINK_AGE_MS 120000

@@ -31,6 +31,13 @@
 /* Where nobody listens there is little to do. */
 #define DEAF_POLL_MS 1000
 
+/* OpenDHT keeps every value it has carried for ten minutes, once for each node that sent it. From
+ * so many bytes on in that time, and some more for each peer, a new node takes the place of the
+ * full one. */
+#define LIFE_MS          600000
+#define CARRIED_MAX      (3 * 1024 * 1024)
+#define CARRIED_PEER_MAX (64 * 1024)
+
 #define NEVER INT64_MAX
 
 struct peer {
@@ -56,7 +63,9 @@ struct transport {
     int fd;
     int64_t started, start_at; /* start_at: of the next node, NEVER while it is not wanted */
     int64_t asked, alone_ms;   /* asked: since when no put was answered, NEVER for none */
-    bool reached;              /* this node has been answered */
+    int64_t carried_since;     /* the last time that carried was moved to carried_before */
+    size_t carried, carried_before;
+    bool reached; /* this node has been answered */
 };
 
 static int64_t now_ms(void)
@@ -65,6 +74,31 @@ static int64_t now_ms(void)
 
     clock_gettime(CLOCK_BOOTTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The age of a node */
+
+static void restart_at(struct transport *t, int64_t at)
+{
+    int64_t earliest = t->started + TRANSPORT_RECONNECT_MS;
+
+    at = at > earliest ? at : earliest;
+    if (t->start_at > at)
+        t->start_at = at;
+}
+
+static void carry(struct transport *t, size_t bytes)
+{
+    int64_t now = now_ms();
+
+    if (now - t->carried_since > LIFE_MS) {
+        t->carried_since = now;
+        t->carried_before = t->carried;
+        t->carried = 0;
+    }
+    t->carried += bytes;
+    if (t->carried + t->carried_before > CARRIED_MAX + CARRIED_PEER_MAX * t->peer_count)
+        restart_at(t, now);
 }
 
 /* What links call */
@@ -82,6 +116,7 @@ static int on_put(void *data, const uint8_t *plain, size_t length)
     if (rc < 0)
         return rc;
     peer->echo += length + SEAL_OVERHEAD;
+    carry(peer->transport, length + SEAL_OVERHEAD);
     if (peer->transport->asked == NEVER)
         peer->transport->asked = now_ms();
     return 0;
@@ -110,15 +145,6 @@ static void on_received(void *data, const char *text)
 }
 
 /* Listening */
-
-static void restart_at(struct transport *t, int64_t at)
-{
-    int64_t earliest = t->started + TRANSPORT_RECONNECT_MS;
-
-    at = at > earliest ? at : earliest;
-    if (t->start_at > at)
-        t->start_at = at;
-}
 
 static void listen_at_place(struct transport *t, struct peer *peer)
 {
@@ -176,6 +202,7 @@ static void hear(struct transport *t, struct peer *peer, const struct node_value
     uint8_t plain[NODE_VALUE_MAX];
     int64_t now = now_ms();
 
+    carry(t, value->size);
     if (seal_open(&peer->seal, value->data, value->length, plain) < 0) {
         hear_noise(peer, value->size + TRANSPORT_NOISE_VALUE, now);
         return;
@@ -237,7 +264,8 @@ static int start(struct transport *t, struct error *err)
     t->start_at = rc < 0 ? now + TRANSPORT_RECONNECT_MS : NEVER;
     if (rc < 0)
         return rc;
-    t->started = now;
+    t->started = t->carried_since = now;
+    t->carried = t->carried_before = 0;
     t->asked = NEVER;
     t->reached = false;
     for (size_t i = 0; i < t->peer_count; i++) {

@@ -248,8 +248,27 @@ def a_flood_at_the_place_costs_little(folder):
         grown = bob.private_kib() - before
         assert "floods" in bob.process.log_tail(20)
         bob.send(1, "alice2", "still here")
-        bob.await_type("sent", 10, ref=1)
+        bob.await_type("sent", 20, ref=1)
         alice.end()
         bob.end()
     assert grown < 4096, f"{grown} KiB more"
     return f"16 MB of rubbish: {grown} KiB of private memory more"
+
+
+@scenario(timeout=120)
+def many_long_messages_leave_memory_flat(folder):
+    with Lab(folder) as lab:
+        lab.start_dht()
+        alice, bob = _two(lab, "eim/eim")
+        before, most = bob.private_kib(), 0
+        for ref in range(1000):
+            alice.send(ref, "bob", "x" * MESSAGE_MAX)
+            if ref % 20 == 19:
+                alice.await_type("sent", 20, ref=ref)
+                most = max(most, bob.private_kib() - before)
+        for ref in range(1000):
+            alice.await_type("sent", 20, ref=ref)
+        alice.end()
+        bob.end()
+    assert most < 57344, f"{most} KiB more"
+    return f"1000 messages of 16 KiB: {most} KiB of private memory more at most"
