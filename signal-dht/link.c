@@ -163,20 +163,18 @@ static void retire_peer(struct link *l)
     l->peer = 0;
 }
 
-/* One that comes back with something that it has not said before was not gone: what made us think
- * so was late. */
 static void accept_peer(struct link *l, const struct value *value, int64_t now)
 {
-    const struct retired *known = retired_find(l, value->from);
-
     l->peer = value->from;
-    l->heard_counter = known != NULL ? known->counter : 0;
+    l->heard_counter = 0;
     l->settled = value->base - 1;
     l->mask = 0;
     everything_again(l, now);
     l->ack_at = now;
 }
 
+/* One that comes back with something that it has not said before was not gone: what made us think
+ * so was late. */
 static bool is_past(struct link *l, const struct value *value)
 {
     const struct retired *known = retired_find(l, value->from);
@@ -333,7 +331,7 @@ static bool take_messages(struct link *l, struct value *value, int64_t now)
 
 static enum link_use take_bye(struct link *l, const struct value *value, int64_t now)
 {
-    if (value->from != l->peer || value->counter <= l->heard_counter)
+    if (value->from != l->peer)
         return LINK_STALE;
     l->heard_counter = value->counter;
     retire_peer(l);

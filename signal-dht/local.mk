@@ -58,4 +58,4 @@ tests_fuzz_fuzz_link_LDADD = $(SIGNAL_DHT_LIBS)
 # As a process, over its pipes.
 TESTS += tests/signal-dht
 endif
-EXTRA_DIST += tests/signal-dht
+EXTRA_DIST += signal-dht/punchguard-signal-dht.8 tests/signal-dht

@@ -342,6 +342,26 @@ static void values_put_again_keep_nobody_present(void **state)
     assert_in_range(w->place.count - count, 0, 12);
 }
 
+static void values_put_again_after_a_goodbye_bring_nobody_back(void **state)
+{
+    struct world *w = *state;
+    size_t count;
+
+    post(w, &w->bob, 1, "once");
+    run(w, 100);
+    link_leave(w->bob.link);
+    link_destroy(w->bob.link);
+    w->bob.link = NULL;
+    run(w, 1);
+    count = w->place.count;
+    for (size_t i = 0; i < count; i++)
+        give(w, &w->alice, w->place.values[i]);
+    run(w, 100);
+    assert_false(w->alice.online);
+    assert_int_equal(w->alice.changes, 2);
+    assert_int_equal(w->alice.received_count, 1);
+}
+
 static void values_of_an_earlier_life_do_nothing(void **state)
 {
     struct world *w = *state;
@@ -360,23 +380,42 @@ static void values_of_an_earlier_life_do_nothing(void **state)
     assert_int_equal(w->alice.received_count, 1);
 }
 
+/* The last value at the place that is meant for alice: she was the first to put any. */
+static struct put last_for_alice(const struct world *w)
+{
+    struct value first, value;
+
+    assert_int_equal(value_read(&first, w->place.values[0]->bytes, w->place.values[0]->length), 0);
+    for (size_t i = w->place.count; i-- > 0;) {
+        const struct put *put = w->place.values[i];
+
+        if (value_read(&value, put->bytes, put->length) == 0 && value.to == first.from)
+            return *put;
+    }
+    fail_msg("nothing is for alice");
+    abort();
+}
+
 /* Kept back by a node of the DHT until another life has begun: it must not lock that one out. */
 static void a_value_kept_back_does_not_lock_out_the_living(void **state)
 {
     struct world *w = *state;
     struct put kept;
+    unsigned changes;
 
     w->alice.deaf = true;
     side_restart(w, &w->bob);
     run(w, 10);
-    kept = *w->place.values[w->place.count - 1];
+    kept = last_for_alice(w);
     side_restart(w, &w->bob);
     w->alice.deaf = false;
     link_renew(w->bob.link, w->now);
     w->bob.poll_at = w->now;
     run(w, 2000);
     assert_true(w->alice.online && w->bob.online);
+    changes = w->alice.changes;
     give(w, &w->alice, &kept);
+    assert_int_equal(w->alice.changes, changes + 2);
     run(w, 2 * LINK_BEAT_MS);
     assert_true(w->alice.online && w->bob.online);
     post(w, &w->alice, 7, "still there?");
@@ -441,6 +480,55 @@ static void many_arrive_once_each_in_their_order(void **state)
     assert_in_range(w->place.count, 10, 60);
 }
 
+static void many_at_once_go_in_few_values(void **state)
+{
+    struct world *w = *state;
+    size_t before = w->place.count;
+    char text[401];
+
+    memset(text, 'x', 400);
+    text[400] = '\0';
+    for (int i = 0; i < 60; i++)
+        post(w, &w->alice, i, text);
+    run(w, 1000);
+    assert_int_equal(w->bob.received_count, 60);
+    assert_in_range(w->place.count - before, 2, 6);
+}
+
+static void bytes_under_way_are_bounded(void **state)
+{
+    static char text[VALUE_DATA_MAX + 1];
+    struct world *w = *state;
+    size_t before = w->place.count;
+
+    w->bob.deaf = true;
+    memset(text, 'x', VALUE_DATA_MAX);
+    for (int i = 0; i < 32; i++)
+        post(w, &w->alice, i, text);
+    run(w, 1000);
+    assert_in_range(w->place.count - before, 4, 5);
+}
+
+static void answers_to_calls_are_bounded(void **state)
+{
+    struct world *w = *state;
+    size_t before;
+
+    run(w, 100);
+    before = w->place.count;
+    for (uint64_t i = 0; i < 1000; i++) {
+        struct value value = {.from = 1000 + i, .counter = 1, .base = 1};
+        struct put put;
+
+        put.length = value_write(&value, put.bytes);
+        give(w, &w->alice, &put);
+        poll_side(w, &w->alice);
+    }
+    assert_in_range(w->place.count - before, 16, 20);
+    run(w, 20000);
+    assert_in_range(w->place.count - before, 32, 40);
+}
+
 static void bytes_that_wait_are_bounded(void **state)
 {
     static char text[VALUE_DATA_MAX + 1];
@@ -501,6 +589,10 @@ static void what_waits_too_long_is_given_up_and_holds_up_nothing(void **state)
     assert_string_equal(w->bob.received[0], "younger");
     assert_int_equal(w->alice.delivered_count, 1);
     assert_int_equal(w->alice.delivered[0], 2);
+    for (int i = 0; i < 2 * VALUE_WINDOW; i++)
+        post(w, &w->alice, i, "after it");
+    run(w, 1000);
+    assert_int_equal(w->bob.received_count, 1 + 2 * VALUE_WINDOW);
 }
 
 static void what_was_posted_to_one_absent_arrives_when_it_comes(void **state)
@@ -561,12 +653,17 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_hundred_starts_each_find_the_other, begin_present, end),
         cmocka_unit_test_setup_teardown(a_lost_first_word_is_made_up_for, begin, end),
         cmocka_unit_test_setup_teardown(values_put_again_keep_nobody_present, begin_present, end),
+        cmocka_unit_test_setup_teardown(values_put_again_after_a_goodbye_bring_nobody_back,
+                                        begin_present, end),
         cmocka_unit_test_setup_teardown(values_of_an_earlier_life_do_nothing, begin_present, end),
         cmocka_unit_test_setup_teardown(a_value_kept_back_does_not_lock_out_the_living,
                                         begin_present, end),
         cmocka_unit_test_setup_teardown(the_ack_follows_what_the_peer_has, begin_present, end),
         cmocka_unit_test_setup_teardown(every_size_arrives, begin_present, end),
         cmocka_unit_test_setup_teardown(many_arrive_once_each_in_their_order, begin_present, end),
+        cmocka_unit_test_setup_teardown(many_at_once_go_in_few_values, begin_present, end),
+        cmocka_unit_test_setup_teardown(bytes_under_way_are_bounded, begin_present, end),
+        cmocka_unit_test_setup_teardown(answers_to_calls_are_bounded, begin, end),
         cmocka_unit_test_setup_teardown(bytes_that_wait_are_bounded, begin_present, end),
         cmocka_unit_test_setup_teardown(a_lost_message_goes_again_and_a_lost_ack_does_not_double,
                                         begin_present, end),
