@@ -27,16 +27,14 @@
 /* How long nobody listens where there is too much noise. */
 #define DEAF_MIN_MS 60000
 #define DEAF_MAX_MS 600000
-#define NOISE_MS    60000
+#define NOISE_MS    600000
 /* Where nobody listens there is little to do. */
 #define DEAF_POLL_MS 1000
 
-/* OpenDHT keeps every value it has carried for ten minutes, once for each node that sent it. From
- * so many bytes on in that time, and some more for each peer, a new node takes the place of the
- * full one. */
-#define LIFE_MS          600000
-#define CARRIED_MAX      (3 * 1024 * 1024)
-#define CARRIED_PEER_MAX (64 * 1024)
+/* The network and OpenDHT keep every value for ten minutes, so what one peer is told has a bound:
+ * so many bytes at once, and so many a second after that. A session takes some 20 KB. */
+#define ALLOWANCE_MAX    (2 * 1024 * 1024)
+#define ALLOWANCE_SECOND 4096
 
 #define NEVER INT64_MAX
 
@@ -51,6 +49,7 @@ struct peer {
     int64_t listen_at;
     int64_t noise_since, deaf_ms;
     size_t noise, echo; /* bytes; echo: of our own that have not come back */
+    int64_t allowance, allowed_at;
 };
 
 struct transport {
@@ -63,9 +62,7 @@ struct transport {
     int fd;
     int64_t started, start_at; /* start_at: of the next node, NEVER while it is not wanted */
     int64_t asked, alone_ms;   /* asked: since when no put was answered, NEVER for none */
-    int64_t carried_since;     /* the last time that carried was moved to carried_before */
-    size_t carried, carried_before;
-    bool reached; /* this node has been answered */
+    bool reached;              /* this node has been answered */
 };
 
 static int64_t now_ms(void)
@@ -87,21 +84,18 @@ static void restart_at(struct transport *t, int64_t at)
         t->start_at = at;
 }
 
-static void carry(struct transport *t, size_t bytes)
+/* What links call */
+
+static bool is_allowed(struct peer *peer, int64_t bytes)
 {
     int64_t now = now_ms();
 
-    if (now - t->carried_since > LIFE_MS) {
-        t->carried_since = now;
-        t->carried_before = t->carried;
-        t->carried = 0;
-    }
-    t->carried += bytes;
-    if (t->carried + t->carried_before > CARRIED_MAX + CARRIED_PEER_MAX * t->peer_count)
-        restart_at(t, now);
+    peer->allowance += (now - peer->allowed_at) * ALLOWANCE_SECOND / 1000;
+    peer->allowed_at = now;
+    if (peer->allowance > ALLOWANCE_MAX)
+        peer->allowance = ALLOWANCE_MAX;
+    return peer->allowance >= bytes;
 }
-
-/* What links call */
 
 static int on_put(void *data, const uint8_t *plain, size_t length)
 {
@@ -109,14 +103,14 @@ static int on_put(void *data, const uint8_t *plain, size_t length)
     struct peer *peer = data;
     int rc;
 
-    if (peer->listening == NULL)
+    if (peer->listening == NULL || !is_allowed(peer, (int64_t)length))
         return -EAGAIN;
     seal_close(&peer->seal, plain, length, sealed);
     rc = node_put(peer->seal.place, sealed, length + SEAL_OVERHEAD);
     if (rc < 0)
         return rc;
+    peer->allowance -= (int64_t)length;
     peer->echo += length + SEAL_OVERHEAD;
-    carry(peer->transport, length + SEAL_OVERHEAD);
     if (peer->transport->asked == NEVER)
         peer->transport->asked = now_ms();
     return 0;
@@ -185,7 +179,7 @@ static void hear_echo(struct peer *peer, size_t length, int64_t now)
     if (length <= peer->echo)
         peer->echo -= length;
     else
-        hear_noise(peer, (length + TRANSPORT_NOISE_VALUE) / 32, now);
+        hear_noise(peer, (length + TRANSPORT_NOISE_VALUE) / TRANSPORT_NOISE_OPENED, now);
 }
 
 static void hear_answer(struct transport *t)
@@ -201,23 +195,23 @@ static void hear(struct transport *t, struct peer *peer, const struct node_value
 {
     uint8_t plain[NODE_VALUE_MAX];
     int64_t now = now_ms();
+    size_t cost = value->size + TRANSPORT_NOISE_VALUE;
 
-    carry(t, value->size);
     if (seal_open(&peer->seal, value->data, value->length, plain) < 0) {
-        hear_noise(peer, value->size + TRANSPORT_NOISE_VALUE, now);
+        hear_noise(peer, cost, now);
         return;
     }
     switch (link_value(peer->link, plain, value->length - SEAL_OVERHEAD, now)) {
     case LINK_OWN:
         hear_echo(peer, value->length, now);
         return;
-    case LINK_STALE:
-        hear_noise(peer, (value->length + TRANSPORT_NOISE_VALUE) / 32, now);
-        break;
     case LINK_NEWS:
         peer->poll_at = now;
         break;
+    case LINK_STALE:
+        break;
     }
+    hear_noise(peer, cost / TRANSPORT_NOISE_OPENED, now);
     hear_answer(t);
 }
 
@@ -264,8 +258,7 @@ static int start(struct transport *t, struct error *err)
     t->start_at = rc < 0 ? now + TRANSPORT_RECONNECT_MS : NEVER;
     if (rc < 0)
         return rc;
-    t->started = t->carried_since = now;
-    t->carried = t->carried_before = 0;
+    t->started = now;
     t->asked = NEVER;
     t->reached = false;
     for (size_t i = 0; i < t->peer_count; i++) {
@@ -411,7 +404,8 @@ static struct peer *peer_new(struct transport *t, const char *name, const struct
     peer->seal = *seal;
     peer->transport = t;
     peer->deaf_ms = DEAF_MIN_MS;
-    peer->poll_at = peer->listen_at = now_ms();
+    peer->poll_at = peer->listen_at = peer->allowed_at = now_ms();
+    peer->allowance = ALLOWANCE_MAX;
     peer->link = link_new(&events, now_ms());
     if (peer->link == NULL) {
         free(peer);

@@ -16,10 +16,11 @@
 /* Between two new starts of the node, in ms. */
 #define TRANSPORT_RECONNECT_MS 2000
 /* So much that does not open, each value counted with TRANSPORT_NOISE_VALUE more, may come to one
- * peer's place in a minute; then nobody listens there for a minute, doubling to ten. What opens but
- * is not news counts a 32nd. */
-#define TRANSPORT_NOISE_MAX   (256 * 1024)
-#define TRANSPORT_NOISE_VALUE 512
+ * peer's place in ten minutes; what opens counts one part in TRANSPORT_NOISE_OPENED. After that
+ * nobody listens there for a minute, doubling to ten. */
+#define TRANSPORT_NOISE_MAX    (256 * 1024)
+#define TRANSPORT_NOISE_VALUE  512
+#define TRANSPORT_NOISE_OPENED 64
 
 struct transport;
 
