@@ -22,12 +22,12 @@ static struct {
     size_t first, count;
     uintptr_t life; /* of the node; callbacks of an earlier one do not count */
     unsigned putting;
-    bool answered, ended;
+    bool answered;
+    unsigned ending; /* nodes */
 } shared = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 /* Ours alone. */
 static dht_runner *runner;
-static enum node_state state;
 static int wake = -1;
 
 static void lock(void)
@@ -106,7 +106,7 @@ static void *end(void *ending)
     dht_runner_delete(ending);
     malloc_trim(0);
     lock();
-    shared.ended = true;
+    shared.ending--;
     unlock();
     ring();
     return NULL;
@@ -147,7 +147,6 @@ int node_start(const struct options *options, struct error *err)
     shared.putting = 0;
     shared.answered = false;
     unlock();
-    state = NODE_RUNNING;
     bootstrap(options);
     return 0;
 }
@@ -156,12 +155,11 @@ void node_stop(void)
 {
     pthread_t thread;
 
-    if (state != NODE_RUNNING)
+    if (runner == NULL)
         return;
     lock();
-    shared.ended = false;
+    shared.ending++;
     unlock();
-    state = NODE_ENDING;
     if (pthread_create(&thread, NULL, end, runner) == 0)
         pthread_detach(thread);
     else
@@ -169,13 +167,29 @@ void node_stop(void)
     runner = NULL;
 }
 
-enum node_state node_state(void)
+bool node_runs(void)
 {
+    return runner != NULL;
+}
+
+static unsigned count_ending(void)
+{
+    unsigned ending;
+
     lock();
-    if (state == NODE_ENDING && shared.ended)
-        state = NODE_NONE;
+    ending = shared.ending;
     unlock();
-    return state;
+    return ending;
+}
+
+bool node_may_start(const struct options *options)
+{
+    return count_ending() < (options->port != 0 ? 1 : NODE_ENDING_MAX);
+}
+
+bool node_ended(void)
+{
+    return runner == NULL && count_ending() == 0;
 }
 
 void node_arrived(void)
@@ -266,7 +280,7 @@ int node_put(const uint8_t place[SEAL_PLACE_BYTES], const uint8_t *data, size_t 
     dht_value *value;
     uintptr_t life;
 
-    if (state != NODE_RUNNING || !put_begin(&life))
+    if (runner == NULL || !put_begin(&life))
         return -EAGAIN;
     value = dht_value_new(data, length);
     dht_runner_put(runner, &key, value, on_put, (void *)life, false);

@@ -23,7 +23,8 @@
 /* Puts that OpenDHT has not finished: then more have to wait. */
 #define NODE_PUTS_MAX 64
 
-enum node_state { NODE_NONE, NODE_RUNNING, NODE_ENDING };
+/* Nodes that are ending while another runs. */
+#define NODE_ENDING_MAX 4
 
 struct node_value {
     uint64_t listener;
@@ -36,13 +37,16 @@ struct node_value {
  * first, once: -errno on failure. */
 int node_open(void);
 
-/* In the state NODE_NONE only. 0, or -errno with `err` filled. Whether anybody is there turns out
- * later. */
+/* Where none runs and node_may_start(). 0, or -errno with `err` filled. Whether anybody is there
+ * turns out later. */
 int node_start(const struct options *options, struct error *err);
-/* Ends it in the background, which may wait for a name server; until then the state is
- * NODE_ENDING. */
+/* Ends it, if one runs, in the background: that may wait for a name server. */
 void node_stop(void);
-enum node_state node_state(void);
+bool node_runs(void);
+/* A fixed port is free again only when the last node has ended. */
+bool node_may_start(const struct options *options);
+/* Whether nothing of any node is left. */
+bool node_ended(void);
 
 /* Clears the readiness of the descriptor. */
 void node_arrived(void);

@@ -276,11 +276,11 @@ static void restart_when_due(struct transport *t, int64_t now)
 
     if (now < t->start_at)
         return;
-    if (node_state() == NODE_RUNNING) {
+    if (node_runs()) {
         stop_listening(t);
         node_stop();
     }
-    if (node_state() == NODE_NONE && start(t, &err) < 0)
+    if (node_may_start(&t->options) && start(t, &err) < 0)
         log_warn("%s; trying again", err.message);
 }
 
@@ -344,14 +344,9 @@ static bool all_put(void)
     return node_putting() == 0;
 }
 
-static bool has_ended(void)
-{
-    return node_state() == NODE_NONE;
-}
-
 static void peer_destroy(struct peer *peer)
 {
-    node_unlisten(peer->seal.place, peer->listening, node_state() == NODE_RUNNING);
+    node_unlisten(peer->seal.place, peer->listening, node_runs());
     link_destroy(peer->link);
     sodium_memzero(peer, sizeof *peer);
     free(peer);
@@ -365,12 +360,12 @@ bool transport_destroy(struct transport *t)
         return true;
     for (size_t i = 0; i < t->peer_count; i++)
         link_leave(t->peers[i]->link);
-    if (node_state() == NODE_RUNNING && t->reached)
+    if (node_runs() && t->reached)
         await(t, all_put, FAREWELL_MS);
     for (size_t i = 0; i < t->peer_count; i++)
         peer_destroy(t->peers[i]);
     node_stop();
-    ended = await(t, has_ended, ENDING_MS);
+    ended = await(t, node_ended, ENDING_MS);
     free(t);
     return ended;
 }
@@ -510,7 +505,7 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static int64_t poll_peer(struct transport *t, struct peer *peer, int64_t now)
 {
-    if (now >= peer->listen_at && node_state() == NODE_RUNNING)
+    if (now >= peer->listen_at && node_runs())
         listen_at_place(t, peer);
     if (now >= peer->poll_at)
         peer->poll_at = link_poll(peer->link, now);
@@ -532,7 +527,7 @@ int transport_iterate(struct transport *t)
         next = sooner(next, poll_peer(t, t->peers[i], now));
     if (t->asked != NEVER)
         next = sooner(next, t->asked + t->alone_ms);
-    if (node_state() != NODE_ENDING)
+    if (node_may_start(&t->options))
         next = sooner(next, t->start_at);
     now = now_ms();
     return next > now ? (int)(next - now) : 0;
