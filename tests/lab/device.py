@@ -57,11 +57,6 @@ class Device:
         self.conf["signalling"][0]["command"] = list(command)
         self._write()
 
-    def set_transports(self, transports):
-        """All of `signalling`."""
-        self.conf["signalling"] = transports
-        self._write()
-
     def set_peers(self, peers):
         """`peers`: a dict of Device: what its --show-id printed."""
         self.conf["peers"] = [{"name": peer.name, "id": shown["id"],

@@ -18,19 +18,20 @@ NOBODY = "203.0.113.99"  # where no server is
 
 
 def _dht(nodes):
-    return {"name": "dht", "command": ["punchguard-signal-dht"], "options": {"bootstrap": nodes}}
+    return "dht", ["punchguard-signal-dht"], {"bootstrap": nodes}
 
 
 def _tox(nodes):
-    return {"name": "tox", "command": ["punchguard-signal-tox"],
-            "options": {"lan_discovery": False, "bootstrap": nodes}}
+    return "tox", ["punchguard-signal-tox"], {"lan_discovery": False, "bootstrap": nodes}
 
 
 def _pair(lab, kind, *transports):
     lab.start_stun()
     pair = [Device(lab, host, number) for number, host in enumerate(lab.pair(kind), start=1)]
     for device in pair:
-        device.set_transports(list(transports))
+        device.conf["signalling"] = []
+        for transport in transports:
+            device.add_transport(*transport)
     join(*pair)
     return pair
 
