@@ -167,6 +167,7 @@ static void hear_noise(struct peer *peer, size_t bytes, int64_t now)
     if (now - peer->noise_since > NOISE_MS) {
         peer->noise_since = now;
         peer->noise = 0;
+        peer->deaf_ms = DEAF_MIN_MS;
     }
     peer->noise += bytes;
     if (peer->noise > TRANSPORT_NOISE_MAX)
