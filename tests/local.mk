@@ -18,6 +18,7 @@ EXTRA_DIST += \
     tests/lab/ssh.py \
     tests/lab/transport \
     tests/lab/scenarios/control.py \
+    tests/lab/scenarios/dht.py \
     tests/lab/scenarios/example.py \
     tests/lab/scenarios/faults.py \
     tests/lab/scenarios/host.py \
@@ -59,6 +60,13 @@ noinst_PROGRAMS += tests/tox-node
 tests_tox_node_SOURCES = tests/tox-node.c
 tests_tox_node_CFLAGS = $(AM_CFLAGS) $(TOX_CFLAGS) $(SODIUM_CFLAGS)
 tests_tox_node_LDADD = $(TOX_LIBS) $(SODIUM_LIBS)
+
+if WITH_DHT
+noinst_PROGRAMS += tests/dht-node
+tests_dht_node_SOURCES = tests/dht-node.c
+tests_dht_node_CFLAGS = $(AM_CFLAGS) $(DHT_CFLAGS)
+tests_dht_node_LDADD = $(DHT_LIBS) -lpthread
+endif
 
 bench: all
 	PUNCHGUARD_BUILD=$(abs_builddir) $(srcdir)/tests/bench/run

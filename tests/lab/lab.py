@@ -24,6 +24,7 @@ from node import Node
 
 TOX_NODES = 4
 TOX_PORT = 33445
+DHT_PORT = 4222
 STUN_PORT = 3478
 FAMILIES = {4, 6}
 
@@ -162,6 +163,8 @@ class Lab:
         self.stun = []
         self.tox = []  # the processes of the public Tox nodes
         self.bootstrap = {4: [], 6: []}
+        self.dht = {4: [], 6: []}  # the public nodes of OpenDHT, "address:port"
+        self._dht_nodes, self._dht_processes = [], []
         self._numbers = {}
 
     def __enter__(self):
@@ -310,6 +313,29 @@ class Lab:
                 self.bootstrap[family].append({
                     "address": str(node.addresses[family]), "udp_port": TOX_PORT,
                     "tcp_ports": [TOX_PORT], "public_key": _public_key(process)})
+
+
+    def start_dht(self):
+        """The public nodes of a private OpenDHT network. Fills `dht`."""
+        for number in (21, 22):
+            node = self.public_server(f"dht{number}", number)
+            self._dht_nodes.append(node)
+            self.dht[4].append(f"{node.addresses[4]}:{DHT_PORT}")
+            self.dht[6].append(f"[{node.addresses[6]}]:{DHT_PORT}")
+        self.restart_dht()
+
+    def restart_dht(self):
+        """The same public nodes, that remember nobody."""
+        for process in self._dht_processes:
+            process.kill()
+            process.wait(5)
+        first = []
+        self._dht_processes = []
+        for node in self._dht_nodes:
+            process = node.start([program("dht-node"), str(DHT_PORT)] + first)
+            process.await_line(lambda line: line.startswith("ready"), 5, "word that it is ready")
+            self._dht_processes.append(process)
+            first = [str(node.addresses[4]), str(DHT_PORT)]
 
 
 def _start_stun_server(node, addresses):

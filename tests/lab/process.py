@@ -62,6 +62,11 @@ class Process:
         self._popen.stdin.write(json.dumps(message).encode() + b"\n")
         self._popen.stdin.flush()
 
+    def write(self, text):
+        """Writes to the standard input of a program that does not take messages."""
+        self._popen.stdin.write(text.encode())
+        self._popen.stdin.flush()
+
     def close_input(self):
         self._popen.stdin.close()
 

@@ -18,6 +18,7 @@ ENTER = 'case $0 in 1) exec {} ;; 2) exec {} ;; esac'
 PLUGINS = {
     "punchguard-signal-tox": ("eim/eim", Lab.start_tox,
                               lambda lab: {"lan_discovery": False, "bootstrap": lab.bootstrap[4]}),
+    "punchguard-signal-dht": ("symmetric/eim", Lab.start_dht, lambda lab: {"bootstrap": lab.dht[4]}),
     "punchguard-signal-lan": ("same-link", lambda lab: None, lambda lab: {}),
 }
 
