@@ -48,6 +48,7 @@ EXTRA_DIST += \
     tests/package-room \
     tests/packages \
     tests/plugins/folder.sh \
+    tests/plugins/minimal.sh \
     tests/plugins/helper.py \
     tests/plugins/over-ssh.py \
     tests/plugins/rendezvous.py \

@@ -31,6 +31,19 @@ def shell_plugin_over_a_shared_folder(folder):
 
 
 @scenario(timeout=120)
+def shell_plugin_of_40_lines(folder):
+    with Lab(folder) as lab:
+        alice, bob = join_pair(lab, "eim/eim")
+        shared = share_folder(lab, alice, bob)
+        plugin = f"{PLUGINS}/minimal.sh"
+        with open(plugin, encoding="utf-8") as text:
+            assert len(text.readlines()) <= 40
+        for device in (alice, bob):
+            device.set_command([plugin, shared])
+        return _tunnel(alice, bob)
+
+
+@scenario(timeout=120)
 def rendezvous_at_a_server_of_ones_own(folder):
     with Lab(folder) as lab:
         server = lab.public_server("rendezvous", SERVER)
