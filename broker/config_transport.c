@@ -145,7 +145,7 @@ int config_read_signalling(struct config_reader *reader, const struct json_at *a
     if (count == 0)
         return config_fail(reader, at, "too-few",
                            "without a transport no peer can be reached; leave 'signalling' out for "
-                           "Tox alone");
+                           "those there are");
     if (make_transports(reader, count) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
@@ -157,19 +157,37 @@ int config_read_signalling(struct config_reader *reader, const struct json_at *a
     return rc;
 }
 
-int config_default_signalling(struct config_reader *reader, const struct json_at *root)
+static int default_transport(struct config_reader *reader, const char *name, const char *command)
 {
-    struct config_transport *own;
-    struct json_at at = {.parent = root, .key = "signalling"};
+    struct config_transport *own = &reader->config->transports[reader->config->transport_count++];
 
-    if (make_transports(reader, 1) < 0)
-        return -ENOMEM;
-    own = &reader->config->transports[0];
-    own->name = strdup(TOX_NAME);
+    own->name = strdup(name);
     own->command = calloc(2, sizeof *own->command);
     if (own->command != NULL)
-        own->command[0] = strdup(TOX_COMMAND);
+        own->command[0] = strdup(command);
     if (own->name == NULL || own->command == NULL || own->command[0] == NULL)
         return config_no_memory(reader);
-    return check_program(reader, &at, own->command[0]);
+    return 0;
+}
+
+int config_default_signalling(struct config_reader *reader, const struct json_at *root)
+{
+    static const struct {
+        const char *name, *command;
+    } others[] = {{"lan", "punchguard-signal-lan"}, {"dht", "punchguard-signal-dht"}};
+    struct json_at at = {.parent = root, .key = "signalling"};
+    char path[PATH_MAX];
+
+    if (make_transports(reader, 1 + sizeof others / sizeof others[0]) < 0)
+        return -ENOMEM;
+    reader->config->transport_count = 0;
+    if (default_transport(reader, TOX_NAME, TOX_COMMAND) < 0)
+        return -ENOMEM;
+    /* A build may be without the others. */
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (program_find(others[i].command, path, sizeof path, &(struct error){.message = ""}) ==
+                0 &&
+            default_transport(reader, others[i].name, others[i].command) < 0)
+            return -ENOMEM;
+    return check_program(reader, &at, TOX_COMMAND);
 }

@@ -348,6 +348,26 @@ static void a_file_that_somebody_else_opened_is_read(void **state)
     free(place);
 }
 
+static void make_program(const char *name)
+{
+    char program[128];
+    FILE *f;
+
+    snprintf(program, sizeof program, "%s/%s", folder, name);
+    f = fopen(program, "w");
+    assert_non_null(f);
+    fclose(f);
+    assert_int_equal(chmod(program, 0755), 0);
+}
+
+static void remove_file(const char *name)
+{
+    char file[128];
+
+    snprintf(file, sizeof file, "%s/%s", folder, name);
+    unlink(file);
+}
+
 static void everything_but_peers_has_a_default(void **state)
 {
     struct config *config = load_good("{'peers': []}");
@@ -374,6 +394,29 @@ static void everything_but_peers_has_a_default(void **state)
     assert_int_equal(config->peer_count, 0);
     config_destroy(config);
     config_destroy(NULL);
+}
+
+static void transports_that_are_installed_are_used_unasked(void **state)
+{
+    static const char *const names[] = {"tox", "lan", "dht"};
+    struct config *config;
+
+    (void)state;
+    make_program("punchguard-signal-lan");
+    make_program("punchguard-signal-dht");
+    config = load_good("{'peers': []}");
+    remove_file("punchguard-signal-lan");
+    remove_file("punchguard-signal-dht");
+    assert_int_equal(config->transport_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        char command[64];
+
+        snprintf(command, sizeof command, "punchguard-signal-%s", names[i]);
+        assert_string_equal(config->transports[i].name, names[i]);
+        assert_string_equal(config->transports[i].command[0], command);
+        assert_null(config->transports[i].command[1]);
+    }
+    config_destroy(config);
 }
 
 static const char whole[] =
@@ -541,26 +584,6 @@ static void damaged_text_is_refused_or_read_but_never_harms(void **state)
     free(good);
 }
 
-static void make_program(const char *name)
-{
-    char program[128];
-    FILE *f;
-
-    snprintf(program, sizeof program, "%s/%s", folder, name);
-    f = fopen(program, "w");
-    assert_non_null(f);
-    fclose(f);
-    assert_int_equal(chmod(program, 0755), 0);
-}
-
-static void remove_file(const char *name)
-{
-    char file[128];
-
-    snprintf(file, sizeof file, "%s/%s", folder, name);
-    unlink(file);
-}
-
 static int setup(void **state)
 {
     uint8_t key[32], address[38] = {0};
@@ -601,6 +624,7 @@ int main(void)
         cmocka_unit_test(a_link_to_the_file_is_followed),
         cmocka_unit_test(a_file_that_somebody_else_opened_is_read),
         cmocka_unit_test(everything_but_peers_has_a_default),
+        cmocka_unit_test(transports_that_are_installed_are_used_unasked),
         cmocka_unit_test(a_whole_configuration_is_read),
         cmocka_unit_test(empty_lists_are_right),
         cmocka_unit_test(another_plugin_has_addresses_of_its_own_kind),
