@@ -5,6 +5,7 @@ ice_agent_libice_a_SOURCES = \
 	ice-agent/agent.c ice-agent/agent.h \
 	ice-agent/candidate.c ice-agent/candidate.h \
 	ice-agent/footprint.c ice-agent/footprint.h \
+	ice-agent/names.c ice-agent/names.h \
 	ice-agent/probe.c ice-agent/probe.h \
 	ice-agent/remote.c ice-agent/remote.h \
 	ice-agent/resolver.c ice-agent/resolver.h \

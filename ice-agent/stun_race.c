@@ -2,22 +2,15 @@
 #include "ice-agent/stun_race.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "ice-agent/names.h"
 #include "ice-agent/stun.h"
-
-/* getaddrinfo() of glibc needs about 100 KiB. */
-#define THREAD_STACK_BYTES (256 * 1024)
 
 struct target {
     struct endpoint endpoint;
@@ -31,92 +24,13 @@ struct stun_race {
     struct endpoint locals[STUN_RACE_LOCALS];
     int sockets[STUN_RACE_LOCALS]; /* one bound to each; -1: none */
     size_t local_count;
-    int names; /* struct endpoint records from the threads; an empty one ends a name */
-    unsigned unresolved;
+    struct names names;
     struct target targets[STUN_RACE_ADDRESSES];
     size_t count;
     int64_t end;
     struct endpoint ipv6_winner;
     int64_t ipv6_until;
 };
-
-struct name {
-    char host[256];
-    uint16_t port;
-    int out;
-};
-
-static void record_write(int fd, const struct endpoint *endpoint)
-{
-    /* Below PIPE_BUF, so whole or not at all; without a reader there is nobody to tell. */
-    if (write(fd, endpoint, sizeof *endpoint) < 0)
-        return;
-}
-
-static void *name_resolve(void *data)
-{
-    static const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
-    struct name *name = data;
-    struct addrinfo *list = NULL;
-    struct endpoint endpoint;
-    sigset_t all;
-
-    /* Signals are the caller's; and whoever has heard enough may have closed the pipe (SIGPIPE). */
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
-    if (getaddrinfo(name->host, NULL, &hints, &list) != 0)
-        list = NULL;
-    for (const struct addrinfo *at = list; at != NULL; at = at->ai_next) {
-        if (endpoint_from_sockaddr(&endpoint, at->ai_addr) < 0)
-            continue;
-        endpoint.port = name->port;
-        record_write(name->out, &endpoint);
-    }
-    if (list != NULL)
-        freeaddrinfo(list);
-    memset(&endpoint, 0, sizeof endpoint);
-    record_write(name->out, &endpoint);
-    close(name->out);
-    free(name);
-    return NULL;
-}
-
-static int thread_start(struct name *name)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    int rc;
-
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-    rc = pthread_create(&thread, &attributes, name_resolve, name);
-    pthread_attr_destroy(&attributes);
-    return -rc;
-}
-
-static int name_start(struct stun_race *race, int out, const char *host, uint16_t port,
-                      struct error *err)
-{
-    struct name *name = calloc(1, sizeof *name);
-    int rc = -ENOMEM;
-
-    if (name != NULL) {
-        snprintf(name->host, sizeof name->host, "%s", host);
-        name->port = port;
-        name->out = fcntl(out, F_DUPFD_CLOEXEC, 3);
-        rc = name->out < 0 ? -errno : thread_start(name);
-    }
-    if (rc == 0) {
-        race->unresolved++;
-        return 0;
-    }
-    error_set(err, "no-resolver", "cannot resolve '%s': %s", host, strerror(-rc));
-    if (name != NULL && name->out >= 0)
-        close(name->out);
-    free(name);
-    return rc;
-}
 
 static void target_add(struct stun_race *race, const struct endpoint *endpoint, int64_t now)
 {
@@ -134,8 +48,8 @@ static void target_add(struct stun_race *race, const struct endpoint *endpoint, 
     randombytes_buf(target->transaction, sizeof target->transaction);
 }
 
-static int servers_start(struct stun_race *race, char *const *servers, size_t count, int out,
-                         int64_t now, struct error *err)
+static int servers_start(struct stun_race *race, char *const *servers, size_t count, int64_t now,
+                         struct error *err)
 {
     for (size_t i = 0; i < count; i++) {
         struct endpoint endpoint;
@@ -146,7 +60,7 @@ static int servers_start(struct stun_race *race, char *const *servers, size_t co
             return -EINVAL;
         if (endpoint_set(&endpoint, host, port) == 0)
             target_add(race, &endpoint, now);
-        else if (name_start(race, out, host, port, err) < 0)
+        else if (names_resolve(&race->names, host, port, 0, err) < 0)
             return -EINVAL;
     }
     return 0;
@@ -174,20 +88,18 @@ static void socket_open(struct stun_race *race, size_t index)
     race->sockets[index] = fd;
 }
 
-static int race_open(struct stun_race *race, int *out)
+static int race_open(struct stun_race *race)
 {
-    int ends[2];
+    int rc = names_open(&race->names);
 
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-        return -errno;
-    race->names = ends[0];
-    *out = ends[1];
+    if (rc < 0)
+        return rc;
     race->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (race->epoll < 0)
         return -errno;
     for (size_t i = 0; i < race->local_count; i++)
         socket_open(race, i);
-    return watch(race, race->names);
+    return watch(race, names_fd(&race->names));
 }
 
 static struct stun_race *race_alloc(const struct endpoint *locals, size_t local_count, int64_t now)
@@ -196,7 +108,7 @@ static struct stun_race *race_alloc(const struct endpoint *locals, size_t local_
 
     if (race == NULL)
         return NULL;
-    race->epoll = race->names = -1;
+    race->epoll = race->names.in = -1;
     race->end = now + STUN_RACE_END_MS;
     race->local_count = local_count < STUN_RACE_LOCALS ? local_count : STUN_RACE_LOCALS;
     for (size_t i = 0; i < race->local_count; i++) {
@@ -211,19 +123,17 @@ struct stun_race *stun_race_new(char *const *servers, size_t count, const struct
                                 size_t local_count, int64_t now, struct error *err)
 {
     struct stun_race *race = race_alloc(locals, local_count, now);
-    int out = -1, rc;
+    int rc;
 
     if (race == NULL) {
         error_set(err, "no-memory", "out of memory");
         return NULL;
     }
-    rc = race_open(race, &out);
+    rc = race_open(race);
     if (rc < 0)
         error_set(err, "no-socket", "cannot ask STUN servers: %s", strerror(-rc));
     else
-        rc = servers_start(race, servers, count, out, now, err);
-    if (out >= 0)
-        close(out);
+        rc = servers_start(race, servers, count, now, err);
     if (rc < 0) {
         stun_race_destroy(race);
         return NULL;
@@ -238,8 +148,8 @@ void stun_race_destroy(struct stun_race *race)
     for (size_t i = 0; i < race->local_count; i++)
         if (race->sockets[i] >= 0)
             close(race->sockets[i]);
-    if (race->names >= 0)
-        close(race->names);
+    if (race->names.in >= 0)
+        names_close(&race->names);
     if (race->epoll >= 0)
         close(race->epoll);
     free(race);
@@ -280,13 +190,10 @@ static void target_try(const struct stun_race *race, struct target *target, int6
 static void names_read(struct stun_race *race, int64_t now)
 {
     struct endpoint endpoint;
+    unsigned tag;
 
-    while (read(race->names, &endpoint, sizeof endpoint) == (ssize_t)sizeof endpoint) {
-        if (endpoint.address[0] != '\0')
-            target_add(race, &endpoint, now);
-        else if (race->unresolved > 0)
-            race->unresolved--;
-    }
+    while (names_next(&race->names, &endpoint, &tag))
+        target_add(race, &endpoint, now);
 }
 
 static bool is_answer(const struct stun_race *race, const struct endpoint *source,
@@ -330,7 +237,7 @@ static bool has_answered(const struct stun_race *race, int family, struct endpoi
 
 static bool has_hope(const struct stun_race *race, int family)
 {
-    if (race->unresolved > 0)
+    if (race->names.unresolved > 0)
         return true;
     for (size_t i = 0; i < race->count; i++)
         if (race->targets[i].due != INT64_MAX &&
