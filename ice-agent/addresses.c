@@ -190,3 +190,27 @@ int addresses_list(struct addresses *chosen, const struct prefix *exclude, size_
               "no interface that is up has a usable address; name one in local_addresses");
     return -EADDRNOTAVAIL;
 }
+
+bool addresses_is_usable(const struct endpoint *endpoint)
+{
+    struct prefix address;
+
+    return prefix_parse(&address, endpoint->address, false, NULL) == 0 &&
+           address_is_usable(&address);
+}
+
+void addresses_interface(const struct endpoint *endpoint, char name[16])
+{
+    struct local_address all[LISTED_MAX];
+    struct ifaddrs *list;
+    size_t count;
+
+    name[0] = '\0';
+    if (getifaddrs(&list) < 0)
+        return;
+    count = interfaces_read(list, all);
+    freeifaddrs(list);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(all[i].endpoint.address, endpoint->address) == 0)
+            memcpy(name, all[i].interface, sizeof all[i].interface);
+}

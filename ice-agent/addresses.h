@@ -46,4 +46,10 @@ void addresses_choose(struct addresses *chosen, const struct local_address *all,
 int addresses_list(struct addresses *chosen, const struct prefix *exclude, size_t exclude_count,
                    struct error *err);
 
+/* Whether a host of some network could have it: none of those that addresses_choose() leaves out
+ * whatever their interface. */
+bool addresses_is_usable(const struct endpoint *endpoint);
+/* The interface that has the address; "" where none has. */
+void addresses_interface(const struct endpoint *endpoint, char name[16]);
+
 #endif

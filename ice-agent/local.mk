@@ -3,10 +3,15 @@ noinst_LIBRARIES += ice-agent/libice.a
 ice_agent_libice_a_SOURCES = \
 	ice-agent/addresses.c ice-agent/addresses.h \
 	ice-agent/agent.c ice-agent/agent.h \
+	ice-agent/asker.c ice-agent/asker.h \
 	ice-agent/behaviour.c ice-agent/behaviour.h \
 	ice-agent/candidate.c ice-agent/candidate.h \
 	ice-agent/footprint.c ice-agent/footprint.h \
+	ice-agent/hairpin.c ice-agent/hairpin.h \
 	ice-agent/names.c ice-agent/names.h \
+	ice-agent/netcheck.c ice-agent/netcheck.h \
+	ice-agent/netcheck_report.c ice-agent/netcheck_report.h \
+	ice-agent/netcheck_run.c ice-agent/netcheck_run.h \
 	ice-agent/probe.c ice-agent/probe.h \
 	ice-agent/remote.c ice-agent/remote.h \
 	ice-agent/resolver.c ice-agent/resolver.h \
@@ -14,6 +19,7 @@ ice_agent_libice_a_SOURCES = \
 	ice-agent/settings.c ice-agent/settings.h \
 	ice-agent/stun.c ice-agent/stun.h \
 	ice-agent/stun_race.c ice-agent/stun_race.h \
+	ice-agent/trial.c ice-agent/trial.h \
 	ice-agent/turn.c ice-agent/turn.h
 nodist_ice_agent_libice_a_SOURCES = ice-agent/stun_servers.inc
 ice_agent_libice_a_CFLAGS = $(PG_CFLAGS) $(NICE_CFLAGS) $(SECCOMP_CFLAGS) $(SODIUM_CFLAGS)

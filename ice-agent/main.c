@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * punchguard-ice-agent: one ICE session with one peer, spoken to over pipes.
+ * punchguard-ice-agent: one ICE session with one peer, spoken to over pipes; or, by --netcheck, a
+ * look at what is in its way.
  */
 #include <config.h>
 
@@ -14,6 +15,7 @@
 
 #include "ice-agent/agent.h"
 #include "ice-agent/footprint.h"
+#include "ice-agent/netcheck_run.h"
 #include "ice-agent/sandbox.h"
 #include "ice-agent/settings.h"
 #include "protocol/helper.h"
@@ -25,6 +27,8 @@
 #define LAST_CANDIDATES_MS 1200
 /* After so long an agent has connected, or waits. */
 #define SETTLED_S 5
+/* Exit status of --netcheck where there is no finding; 1 is one. */
+#define NOT_CHECKED 3
 
 struct program {
     struct helper *helper;
@@ -226,6 +230,17 @@ static int program_start(struct program *program, bool configured, struct error 
     return 0;
 }
 
+static int netcheck(const struct settings *settings)
+{
+    struct error err;
+    int rc = netcheck_run(settings, &err);
+
+    if (rc >= 0)
+        return rc;
+    log_error("%s", err.message);
+    return NOT_CHECKED;
+}
+
 int main(int argc, char **argv)
 {
     struct program program = {.signals = -1};
@@ -243,6 +258,10 @@ int main(int argc, char **argv)
     }
     configured = settings_from_arguments(&program.settings, argc, argv, &err);
     log_open("punchguard-ice-agent", program.settings.verbose);
+    if (configured > 0 && program.settings.netcheck) {
+        status = netcheck(&program.settings);
+        goto out;
+    }
     if (configured < 0 || program_start(&program, configured > 0, &err) < 0) {
         log_error("%s", err.message);
         status = configured < 0 ? 2 : 1;

@@ -14,6 +14,7 @@
 
 const char settings_usage[] =
     "usage: punchguard-ice-agent [--controlling | --controlled] [option...]\n"
+    "       punchguard-ice-agent --netcheck [--json] [option...]\n"
     "Makes a direct UDP path to one peer, through NATs, by ICE. Speaks one JSON object a line on\n"
     "standard input and output: punchguard-ice-agent(8). With options given it starts without\n"
     "`configure`, so that two agents can be joined by plain pipes.\n"
@@ -27,6 +28,10 @@ const char settings_usage[] =
     "  --port N                 local UDP port\n"
     "  --wg-port N              WireGuard's port, which --port must differ from\n"
     "  --verbose                log what libnice does\n"
+    "  --netcheck               no session: say what the NAT and the firewall on the way do, and\n"
+    "                           with whom this host can punch, then end; takes --stun,\n"
+    "                           --local-address, --exclude and --port, too\n"
+    "  --json                   say that as a JSON object\n"
     "  --help, --version, --describe\n";
 
 static const char *const default_stun[] = {
@@ -144,6 +149,7 @@ struct arguments {
     struct message_ice_configure configure;
     char *stun[STUN_RACE_SERVERS], *local[ADDRESSES_MAX], *exclude[SETTINGS_EXCLUDE_MAX];
     bool has_role, has_option, verbose;
+    bool netcheck, json;
 };
 
 static int usage_error(struct error *err, const char *text)
@@ -227,9 +233,29 @@ static int argument_take(struct arguments *arguments, int option, struct error *
     case 'v':
         arguments->verbose = true;
         return 0;
+    case 'k':
+        arguments->netcheck = true;
+        return 0;
+    case 'j':
+        arguments->json = true;
+        return 0;
     default:
         return usage_error(err, "there is an unknown option, or one without its value");
     }
+}
+
+static int netcheck_check(const struct arguments *arguments, struct error *err)
+{
+    const struct message_ice_configure *configure = &arguments->configure;
+
+    if (!arguments->netcheck)
+        return arguments->json ? usage_error(err, "--json goes with --netcheck") : 0;
+    if (arguments->has_role || configure->turn != NULL || configure->wg_port != MESSAGE_ABSENT)
+        return usage_error(err, "--netcheck is no session: --controlling, --controlled, --turn and "
+                                "--wg-port do not go with it");
+    if (configure->stun.items != NULL && configure->stun.count == 0)
+        return usage_error(err, "--netcheck asks STUN servers: --no-stun does not go with it");
+    return 0;
 }
 
 static int arguments_read(struct arguments *arguments, int argc, char **argv, struct error *err)
@@ -245,6 +271,8 @@ static int arguments_read(struct arguments *arguments, int argc, char **argv, st
         {"port", required_argument, NULL, 'p'},
         {"wg-port", required_argument, NULL, 'w'},
         {"verbose", no_argument, NULL, 'v'},
+        {"netcheck", no_argument, NULL, 'k'},
+        {"json", no_argument, NULL, 'j'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -258,7 +286,9 @@ static int arguments_read(struct arguments *arguments, int argc, char **argv, st
     }
     if (optind != argc)
         return usage_error(err, "there is an argument that is no option");
-    if (arguments->has_option && !arguments->has_role)
+    if (netcheck_check(arguments, err) < 0)
+        return -EINVAL;
+    if (arguments->has_option && !arguments->has_role && !arguments->netcheck)
         return usage_error(err, "--controlling or --controlled is missing");
     return arguments->has_option ? 1 : 0;
 }
@@ -274,6 +304,8 @@ int settings_from_arguments(struct settings *settings, int argc, char **argv, st
     if (rc == 1 && settings_from_message(settings, &arguments.configure, err) < 0)
         rc = -EINVAL;
     settings->verbose = arguments.verbose;
+    settings->netcheck = arguments.netcheck;
+    settings->json = arguments.json;
     free(arguments.configure.turn);
     return rc;
 }

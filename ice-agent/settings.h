@@ -17,6 +17,8 @@
 struct settings {
     bool controlling;
     bool verbose;
+    bool netcheck;                 /* no session: netcheck_run.h */
+    bool json;                     /* the form of its report */
     char *stun[STUN_RACE_SERVERS]; /* "host:port", owned */
     size_t stun_count;
     struct endpoint local[ADDRESSES_MAX]; /* none: list the interfaces */

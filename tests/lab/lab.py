@@ -289,13 +289,25 @@ class Lab:
                     _add_address(self.internet.networks[6][extra], 64, "eth0"))
         return node
 
-    def start_stun(self):
-        """Two STUN servers, at two addresses. Fills `stun`, a list of "address:port"."""
+    def start_stun(self, other=()):
+        """Two STUN servers, at two addresses. Fills `stun`, a list of "address:port".
+
+        Those named in `other`, {11: 13, 12: 14} say, have that number as their other address, and
+        STUN_PORT + 1 as their other port (RFC 5780). Returns their nodes.
+        """
+        nodes = []
         for number in (11, 12):
-            node = self.public_server(f"stun{number}", number)
+            further = [other[number]] if number in other else []
+            node = self.public_server(f"stun{number}", number, further)
             addresses = [str(node.addresses[family]) for family in (4, 6)]
-            _start_stun_server(node, addresses)
+            if further:
+                _start_stun_pair(node, addresses, [str(self.internet.networks[family][further[0]])
+                                                   for family in (4, 6)])
+            else:
+                _start_stun_server(node, addresses)
             self.stun += [f"{addresses[0]}:{STUN_PORT}", f"[{addresses[1]}]:{STUN_PORT}"]
+            nodes.append(node)
+        return nodes
 
     def start_tox(self):
         """The public nodes of a private Tox network. Fills `bootstrap`, as in conf.json."""
@@ -341,6 +353,13 @@ class Lab:
 def _start_stun_server(node, addresses):
     listen = [f"--listen={_bracket(address)}:{STUN_PORT}" for address in addresses]
     process = node.start([program("stun-server")] + listen)
+    process.await_line(lambda line: True, 5, "word that it listens")
+
+
+def _start_stun_pair(node, addresses, others):
+    pairs = [f"--pair={_bracket(address)}:{STUN_PORT},{_bracket(other)}:{STUN_PORT + 1}"
+             for address, other in zip(addresses, others)]
+    process = node.start([program("stun-server")] + pairs)
     process.await_line(lambda line: True, 5, "word that it listens")
 
 
