@@ -48,8 +48,9 @@ tests_stun_server_LDADD = protocol/libprotocol.a
 # The README's example of two agents without a broker, which the lab runs.
 dist_check_SCRIPTS += tests/examples/ice-agents-by-pipes.sh
 
-ICE_UNIT_TESTS = tests/unit/test_addresses tests/unit/test_behaviour \
-	tests/unit/test_candidate tests/unit/test_probe tests/unit/test_remote tests/unit/test_resolver tests/unit/test_sandbox tests/unit/test_settings \
+ICE_UNIT_TESTS = tests/unit/test_addresses tests/unit/test_asker \
+	tests/unit/test_behaviour tests/unit/test_candidate tests/unit/test_netcheck \
+	tests/unit/test_netcheck_report tests/unit/test_probe tests/unit/test_remote tests/unit/test_resolver tests/unit/test_sandbox tests/unit/test_settings \
 	tests/unit/test_stun tests/unit/test_stun_race tests/unit/test_turn
 ICE_FUZZ_TESTS = tests/fuzz/fuzz_candidate tests/fuzz/fuzz_probe tests/fuzz/fuzz_stun
 check_PROGRAMS += $(ICE_FUZZ_TESTS)
@@ -62,12 +63,21 @@ endif
 tests_unit_test_addresses_SOURCES = tests/unit/test_addresses.c
 tests_unit_test_addresses_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_addresses_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_asker_SOURCES = tests/unit/test_asker.c
+tests_unit_test_asker_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_asker_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_behaviour_SOURCES = tests/unit/test_behaviour.c
 tests_unit_test_behaviour_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_behaviour_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_candidate_SOURCES = tests/unit/test_candidate.c
 tests_unit_test_candidate_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_candidate_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_netcheck_SOURCES = tests/unit/test_netcheck.c
+tests_unit_test_netcheck_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_netcheck_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_netcheck_report_SOURCES = tests/unit/test_netcheck_report.c
+tests_unit_test_netcheck_report_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_netcheck_report_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_probe_SOURCES = tests/unit/test_probe.c
 tests_unit_test_probe_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_probe_LDADD = $(ICE_LIBS) $(CMOCKA_LIBS)

@@ -193,6 +193,33 @@ static void no_stun_is_not_the_default(void **state)
     settings_clear(&settings);
 }
 
+static void a_netcheck_needs_no_role_and_takes_what_it_can_use(void **state)
+{
+    struct settings settings;
+    struct error err;
+
+    (void)state;
+    assert_int_equal(from_arguments(&settings, "--netcheck", &err), 1);
+    assert_true(settings.netcheck);
+    assert_false(settings.json);
+    assert_true(settings.stun_count >= 4);
+    settings_clear(&settings);
+    assert_int_equal(from_arguments(&settings,
+                                    "--json --netcheck --stun a.example --stun 203.0.113.1 "
+                                    "--local-address 10.0.0.2 --exclude 10.66.0.0/24 --port 5000",
+                                    &err),
+                     1);
+    assert_true(settings.json);
+    assert_int_equal(settings.stun_count, 2);
+    assert_int_equal(settings.local_count, 1);
+    assert_int_equal(settings.exclude_count, 1);
+    assert_int_equal(settings.port, 5000);
+    settings_clear(&settings);
+    assert_int_equal(from_arguments(&settings, "--controlling --no-stun", &err), 1);
+    assert_false(settings.netcheck);
+    settings_clear(&settings);
+}
+
 static void a_wrong_command_line_is_named(void **state)
 {
     static const struct {
@@ -215,6 +242,14 @@ static void a_wrong_command_line_is_named(void **state)
         {"--controlling --local-address eth0", "eth0"},
         {"--controlling --exclude 10.0.0.0/99", "10.0.0.0/99"},
         {"--controlling --turn /nowhere/turn.json", "/nowhere/turn.json"},
+        {"--json", "--netcheck"},
+        {"--controlling --json", "--netcheck"},
+        {"--netcheck --controlling", "--controlling"},
+        {"--netcheck --controlled", "--controlled"},
+        {"--netcheck --wg-port 51820", "--wg-port"},
+        {"--netcheck --no-stun", "--no-stun"},
+        {"--netcheck --stun a:b:c:d", "a:b:c:d"},
+        {"--netcheck word", "no option"},
     };
 
     (void)state;
@@ -259,6 +294,7 @@ int main(void)
         cmocka_unit_test(without_options_it_waits_for_configure),
         cmocka_unit_test(every_field_of_configure_is_an_option),
         cmocka_unit_test(no_stun_is_not_the_default),
+        cmocka_unit_test(a_netcheck_needs_no_role_and_takes_what_it_can_use),
         cmocka_unit_test(a_wrong_command_line_is_named),
         cmocka_unit_test(an_option_can_be_repeated_up_to_its_bound),
     };
