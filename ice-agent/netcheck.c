@@ -239,8 +239,7 @@ static size_t views_tell(const struct netcheck *check, int socket,
     for (int i = 0; i < asker_count(check->asker) && count < VIEWS_MAX; i++) {
         const struct asker_question *question = asker_question(check->asker, i);
 
-        if (question->socket == socket && question->state == ASKER_ANSWERED &&
-            question->hears < 0 && question->change == 0)
+        if (question->socket == socket && question->state == ASKER_ANSWERED && question->hears < 0)
             views[count++] = (struct behaviour_view){.server = question->to,
                                                      .mapped = question->response.mapped};
     }

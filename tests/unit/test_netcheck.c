@@ -43,6 +43,7 @@ static struct {
     bool sent[CLIENTS][CORNERS];
     bool has_nat;
     enum looks_at mapping, filter;
+    bool is_dead[CORNERS]; /* does not answer when it is asked itself */
     bool is_single;        /* no other address and port */
     bool stays;            /* announces them, but answers where it was asked */
     bool is_deaf;          /* announces them, but does not answer from elsewhere */
@@ -182,6 +183,8 @@ static bool corner_serve(int asked)
         return true;
     number = client_number(ntohs(client.sin_port));
     world.sent[number][asked] = true;
+    if (world.is_dead[asked])
+        return true;
     if (length > STUN_HEADER_BYTES && !world.stays) {
         if (world.is_deaf)
             return true;
@@ -338,6 +341,26 @@ static void nor_is_one_that_answers_where_it_was_asked(void **state)
     assert_place(&result.places[0], BEHAVIOUR_ENDPOINT_INDEPENDENT, BEHAVIOUR_UNKNOWN);
 }
 
+/* Behind a symmetric NAT that an endpoint lives is all there is to go by. */
+static void an_endpoint_of_the_server_that_is_dead_is_no_filter(void **state)
+{
+    struct netcheck_result result;
+
+    (void)state;
+    for (int corner = 0; corner < CORNERS; corner++) {
+        world_set_up(state);
+        world.has_nat = true;
+        world.mapping = world.filter = ENDPOINT;
+        world.is_dead[corner] = corner != 0;
+        check(world.text, NULL, &result);
+        /* That the other address lives at the port that was asked first is of no interest. */
+        assert_place(&result.places[0], BEHAVIOUR_ADDRESS_AND_PORT_DEPENDENT,
+                     corner == 0 || corner == 2 ? BEHAVIOUR_ADDRESS_AND_PORT_DEPENDENT
+                                                : BEHAVIOUR_UNKNOWN);
+        world_tear_down(state);
+    }
+}
+
 /* It is not to make us send wherever it likes. */
 static void an_other_address_that_is_no_neighbour_of_the_server_s_is_not_believed(void **state)
 {
@@ -469,6 +492,7 @@ int main(void)
         IN_WORLD(two_plain_servers_tell_the_mapping),
         IN_WORLD(a_server_that_does_not_answer_from_elsewhere_is_no_filter),
         IN_WORLD(nor_is_one_that_answers_where_it_was_asked),
+        cmocka_unit_test(an_endpoint_of_the_server_that_is_dead_is_no_filter),
         cmocka_unit_test(an_other_address_that_is_no_neighbour_of_the_server_s_is_not_believed),
         IN_WORLD(dead_servers_and_names_do_not_hold_it_up_for_long),
         IN_WORLD(without_addresses_there_is_nothing_to_do),

@@ -314,6 +314,20 @@ def a_server_that_never_answers_from_elsewhere(folder):
 
 
 @scenario()
+def names_that_nobody_resolves(folder):
+    """The name server is dead; that takes no longer than the filter does."""
+    with Lab(folder) as lab:
+        lab.start_stun(BOTH_ELSEWHERE)
+        host = lab.host("alice", lab.home("eim"))
+        host.run(["sh", "-c", "echo nameserver 203.0.113.99 >/run/resolv.conf && "
+                              "mount --bind /run/resolv.conf /etc/resolv.conf"])
+        place = _only(_check(host, ["stun.example.org", *lab.stun]))
+        assert _behaviour(place) == (EIM, PORT), place
+        found = _check(host, ["stun.example.org", "stun.example.net"])
+        assert found["udp"] == "unknown" and "could be asked" in found["summary"], found
+
+
+@scenario()
 def loss(folder):
     """One datagram of ten is lost each way."""
     with Lab(folder) as lab:
