@@ -15,6 +15,12 @@
 /* Of one socket: all servers, and the further endpoints of those that are tried. */
 #define VIEWS_MAX (NETCHECK_SERVERS + NETCHECK_TRIALS * (TRIAL_CORNERS - 1))
 
+/* The survey's and the hairpin's, and two for each trial. */
+_Static_assert(ADDRESSES_MAX *(2 + 2 * NETCHECK_TRIALS) <= ASKER_SOCKETS, "sockets");
+_Static_assert(ADDRESSES_MAX *(NETCHECK_SERVERS + NETCHECK_TRIALS * TRIAL_STEPS + 3) <=
+                   ASKER_QUESTIONS,
+               "questions");
+
 struct place {
     char interface[16];
     struct endpoint local;

@@ -17,6 +17,7 @@ enum step {
     PROOF_BOTH,
     PROOF_PORT,
 };
+_Static_assert(PROOF_PORT + 1 == TRIAL_STEPS, "each step has a question");
 
 #define AT_ONCE     TRIAL_STEPS
 #define CHANGE_BOTH (STUN_CHANGE_ADDRESS | STUN_CHANGE_PORT)

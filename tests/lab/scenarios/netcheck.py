@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from lab import STUN_PORT, Lab, program
+from probe import mapped_endpoint
 from scenario import promised, scenario
 
 EIM, ADDRESS, PORT = "endpoint-independent", "address-dependent", "address-and-port-dependent"
@@ -195,9 +196,9 @@ def a_port_that_another_host_has_taken(folder):
         bob = lab.host("bob", alice.lan)
         with bob.socket() as first, bob.socket() as later:
             first.bind(("0.0.0.0", 40001))
-            first.sendto(b"before alice", ("203.0.113.11", STUN_PORT))
+            mapped_endpoint(first, ("203.0.113.11", STUN_PORT))
             later.bind(("0.0.0.0", 40002))
-            later.sendto(b"before alice", ("203.0.113.12", STUN_PORT))
+            mapped_endpoint(later, ("203.0.113.12", STUN_PORT))
             # The servers are asked in the order of the command line.
             clash_first = _only(_check(alice, lab.stun, "--port", "40001"))
             clash_later = _only(_check(alice, lab.stun, "--port", "40002"))
