@@ -120,7 +120,8 @@ int64_t asker_deadline(const struct asker *asker)
     return deadline;
 }
 
-/* -1 where it can't be sent; what only was too much at once counts as lost on the way. */
+/* -1 where there is no way to send it; what was too much at once, or what the host's own firewall
+ * took, counts as lost on the way. */
 static int entry_send(const struct asker *asker, struct entry *entry)
 {
     uint8_t packet[STUN_REQUEST_MAX];
@@ -132,7 +133,7 @@ static int entry_send(const struct asker *asker, struct entry *entry)
     length = stun_make_change_request(packet, entry->transaction, entry->question.change);
     if (sendto(asker->sockets[entry->question.socket], packet, length, 0, (struct sockaddr *)&to,
                size) < 0 &&
-        errno != EAGAIN && errno != ENOBUFS)
+        errno != EAGAIN && errno != ENOBUFS && errno != EPERM)
         return -1;
     return 0;
 }

@@ -137,6 +137,24 @@ def blocked_udp(folder):
 
 
 @scenario()
+def udp_blocked_by_the_host_itself(folder):
+    """Its own firewall has sending fail, which is not the same as to have no route."""
+    with Lab(folder) as lab:
+        lab.start_stun(BOTH_ELSEWHERE)
+        host = lab.host("alice", lab.home("eim"))
+        host.nft("""
+            table inet own {
+                chain output {
+                    type filter hook output priority filter
+                    meta l4proto udp drop
+                }
+            }
+            """)
+        found = _check(host, lab.stun)
+        assert found["udp"] == "blocked" and "only forwarded paths" in found["summary"], found
+
+
+@scenario()
 def no_address(folder):
     with Lab(folder) as lab:
         host = lab.node("alice", mounts=True)
