@@ -27,8 +27,6 @@
 #define LAST_CANDIDATES_MS 1200
 /* After so long an agent has connected, or waits. */
 #define SETTLED_S 5
-/* Exit status of --netcheck where there is no finding; 1 is one. */
-#define NOT_CHECKED 3
 
 struct program {
     struct helper *helper;
@@ -238,7 +236,7 @@ static int netcheck(const struct settings *settings)
     if (rc >= 0)
         return rc;
     log_error("%s", err.message);
-    return NOT_CHECKED;
+    return 1;
 }
 
 int main(int argc, char **argv)
