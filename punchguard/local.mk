@@ -21,6 +21,7 @@ punchguard_punchguard_SOURCES = \
 	punchguard/events.c \
 	punchguard/id.c \
 	punchguard/main.c \
+	punchguard/netcheck.c \
 	punchguard/peers.c \
 	punchguard/ping.c \
 	punchguard/reload.c \

@@ -15,8 +15,8 @@
 #include "punchguard/settings.h"
 
 static const struct command *const commands[] = {
-    &command_up,    &command_down, &command_status, &command_id,
-    &command_peers, &command_ping, &command_events, &command_reload,
+    &command_up,   &command_down,   &command_status, &command_id,       &command_peers,
+    &command_ping, &command_events, &command_reload, &command_netcheck,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

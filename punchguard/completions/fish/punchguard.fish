@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Completion of punchguard(1) for fish(1).
 
-set -l commands up down status id peers ping events reload
+set -l commands up down status id peers ping events reload netcheck
 
 complete -c punchguard -f
 complete -c punchguard -s c -l config -r -F -n "not __fish_seen_subcommand_from ping" -d "The broker's configuration"
@@ -20,6 +20,7 @@ complete -c punchguard -n $none -a peers -d "List the peers"
 complete -c punchguard -n $none -a ping -d "Say over which path a peer answers"
 complete -c punchguard -n $none -a events -d "Print events as they come"
 complete -c punchguard -n $none -a reload -d "Have the broker reread its configuration"
+complete -c punchguard -n $none -a netcheck -d "Say what NATs and firewalls do"
 
 complete -c punchguard -n "__fish_seen_subcommand_from up" -l log -r -F -d "Where the log goes"
 complete -c punchguard -n "__fish_seen_subcommand_from up ping" -l timeout -x -d "How long to wait, in seconds"
@@ -31,3 +32,4 @@ complete -c punchguard -n "__fish_seen_subcommand_from peers" -l names -d "Only 
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -s c -l count -x -d "How often"
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -l until-direct -d "Until an answer came over a direct path"
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -a "(punchguard peers --names 2>/dev/null)" -d Peer
+complete -c punchguard -n "__fish_seen_subcommand_from netcheck" -l stun -x -d "A STUN server"

@@ -3,10 +3,11 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import time
 
-from lab import STUN_PORT, Lab, program
+from lab import STUN_PORT, Lab, program, program_folders
 from probe import mapped_endpoint
 from scenario import promised, scenario
 
@@ -397,3 +398,30 @@ def what_people_read(folder):
                       "can punch with everything but a symmetric NAT"):
             assert words in text, words
         assert max(map(len, text.splitlines())) <= 100, text
+
+
+@scenario()
+def the_person_s_command_asks_the_configuration_s_servers(folder):
+    with Lab(folder) as lab:
+        lab.start_stun(BOTH_ELSEWHERE)
+        host = lab.host("alice", lab.home("eim"))
+        path = os.path.join(host.folder, "conf.json")
+        search = f"PATH={':'.join(program_folders() + [os.environ['PATH']])}"
+
+        def command(stun, *options):
+            with open(path, "w", encoding="ascii") as file:
+                json.dump({"ice": {"stun": stun}, "peers": []}, file)
+            argv = ["env", search, program("punchguard"), "-c", path, "netcheck", *options]
+            done = subprocess.run(host.inside(argv), capture_output=True, text=True, timeout=20)
+            print(done.stdout, done.stderr)
+            return done.returncode, done.stdout, done.stderr
+        status, text, _ = command(lab.stun, "--json")
+        found = json.loads(text)
+        assert status == 0 and found["punch"] == "all-but-symmetric", found
+        assert [server["server"] for server in found["servers"]] == lab.stun, found
+        status, text, _ = command(["203.0.113.99"], "--stun", lab.stun[0])
+        assert status == 0 and "can punch" in text and "203.0.113.99" not in text, text
+        assert command(["203.0.113.99"])[0] == 1
+        for wrong, where in (([], "$.ice.stun"), ([5], "$.ice.stun[0]"), ("x", "$.ice.stun")):
+            status, text, log = command(wrong)
+            assert (status, text) == (2, "") and where in log, (status, log)
