@@ -31,7 +31,7 @@ def _ends_clean(how, number=None):
     folder = child.stdout.readline().strip()
     if number:
         child.send_signal(number)
-    child.wait(10)
+    child.wait(30)
     deadline = time.monotonic() + 2
     while set(_processes()) - before and time.monotonic() < deadline:
         time.sleep(0.02)
