@@ -8,6 +8,7 @@ broker_libchild_a_SOURCES = \
 	broker/launcher.c broker/launcher.h \
 	broker/notify.c broker/notify.h \
 	broker/privilege.c broker/privilege.h \
+	broker/state_dir.c broker/state_dir.h \
 	broker/process.c broker/process.h \
 	broker/program.c broker/program.h \
 	broker/watch.c broker/watch.h
@@ -18,7 +19,8 @@ CHILD_LIBS = broker/libchild.a $(PROTOCOL_LIBS) $(UV_LIBS)
 if HAVE_CMOCKA
 CHILD_TESTS = tests/unit/test_backoff tests/unit/test_child tests/unit/test_child_log \
 	tests/unit/test_event tests/unit/test_handshake tests/unit/test_launcher \
-	tests/unit/test_notify tests/unit/test_privilege tests/unit/test_process tests/unit/test_program
+	tests/unit/test_notify tests/unit/test_privilege tests/unit/test_process tests/unit/test_program \
+	tests/unit/test_state_dir
 check_PROGRAMS += $(CHILD_TESTS) tests/bad-helper
 TESTS += $(CHILD_TESTS)
 endif
@@ -45,6 +47,9 @@ tests_unit_test_launcher_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_notify_SOURCES = tests/unit/test_notify.c
 tests_unit_test_notify_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(UV_CFLAGS)
 tests_unit_test_notify_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_state_dir_SOURCES = tests/unit/test_state_dir.c
+tests_unit_test_state_dir_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_state_dir_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_privilege_SOURCES = tests/unit/test_privilege.c
 tests_unit_test_privilege_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_privilege_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)

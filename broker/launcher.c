@@ -28,11 +28,7 @@ static const int launcher_capabilities[] = {
     CAP_NET_ADMIN,        /* interfaces, routes, nftables */
     CAP_NET_BIND_SERVICE, /* userspace WireGuard on a port below 1024 */
     CAP_DAC_OVERRIDE, /* its key file in the folder of user punchguard, a conf.json of any owner */
-    CAP_CHOWN,        /* its files there */
-    CAP_KILL,         /* wg-setup, should it change its user */
-    CAP_SETUID,       /* that change */
-    CAP_SETGID,
-    CAP_SETPCAP, /* taking capabilities out of the bounding set */
+    CAP_SETPCAP,      /* taking capabilities out of the bounding set */
 };
 
 /* A fork and an exec on a busy machine, in ms. */

@@ -22,6 +22,7 @@
 #include "broker/privilege.h"
 #include "broker/program.h"
 #include "broker/showid.h"
+#include "broker/state_dir.h"
 #include "protocol/log.h"
 
 static const char usage[] =
@@ -110,44 +111,6 @@ static struct config *read_config(const char *path)
     return NULL;
 }
 
-/* User punchguard's, and root's group's for wg-setup, which has no capability to go past permissions. Not
- * group punchguard's: that is for people who may ask. wg-setup takes no key but root's from it. */
-static int give_state_dir(const char *path, const struct privilege_user *user)
-{
-    struct stat about;
-
-    if (stat(path, &about) < 0)
-        return -errno;
-    /* The mode while it is root's: to change another's takes one more capability. */
-    if ((about.st_mode & 07777) != 01770 && chmod(path, 01770) < 0)
-        return -errno;
-    return chown(path, user->uid, 0) < 0 ? -errno : 0;
-}
-
-static int make_state_dir(const char *path, const struct privilege_user *user, struct error *err)
-{
-    char parent[4096];
-    int rc = 0;
-
-    snprintf(parent, sizeof parent, "%s", path);
-    for (char *at = strchr(parent + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
-        *at = '\0';
-        if (mkdir(parent, 0755) < 0 && errno != EEXIST)
-            rc = -errno;
-        *at = '/';
-    }
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        rc = -errno;
-    else
-        rc = user != NULL ? give_state_dir(path, user) : 0;
-    if (rc < 0)
-        error_set(err, "state-dir",
-                  "$.state_dir: cannot make or own the folder %s: %s; a folder that this user may "
-                  "write is right",
-                  path, strerror(-rc));
-    return rc;
-}
-
 static int open_launcher(struct launcher **launcher, const char *config, struct error *err)
 {
     char program[4096], option[] = "-c";
@@ -164,9 +127,9 @@ static int give_up_root(const struct arguments *arguments, const struct config *
     struct privilege_user user;
 
     if (geteuid() != 0)
-        return make_state_dir(config->state_dir, NULL, err);
+        return state_dir_make(config->state_dir, NULL, err);
     if (privilege_find_user(arguments->user, &user, err) < 0 ||
-        make_state_dir(config->state_dir, &user, err) < 0)
+        state_dir_make(config->state_dir, &user, err) < 0)
         return -1;
     if (!arguments->show_id && control_socket_make_folder(config->control, user.uid, user.gid, err) < 0)
         log_warn("%s", err->message);

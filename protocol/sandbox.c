@@ -129,7 +129,6 @@ static const int common_calls[] = {
     SCMP_SYS(close),
     SCMP_SYS(poll),
     SCMP_SYS(ppoll),
-    SCMP_SYS(fcntl),
     SCMP_SYS(epoll_create1),
     SCMP_SYS(epoll_ctl),
     SCMP_SYS(epoll_wait),
@@ -161,7 +160,6 @@ static const int common_calls[] = {
     SCMP_SYS(gettid),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
-    SCMP_SYS(tgkill),
     SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(rt_sigreturn),
@@ -217,6 +215,22 @@ static int threads_allow(scmp_filter_ctx filter)
     return rc;
 }
 
+/* abort() signals this process; others run as the same user, and fcntl() too could have them
+ * signalled (F_SETOWN, F_SETSIG). */
+static int own_process_allow(scmp_filter_ctx filter)
+{
+    int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+
+    if (rc == 0)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                              SCMP_A1(SCMP_CMP_LE, F_SETLKW));
+    if (rc == 0)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                              SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC));
+    return rc;
+}
+
 static int reading_allow(scmp_filter_ctx filter)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
@@ -244,6 +258,8 @@ static int calls_limit(const struct sandbox_table *table)
 
     if (rc == 0)
         rc = calls_allow(filter, common_calls);
+    if (rc == 0)
+        rc = own_process_allow(filter);
     if (rc == 0)
         rc = calls_allow(filter, table->calls);
     if (rc == 0 && table->threads)

@@ -51,19 +51,20 @@ static int write_key(int folder, const char *name, const uint8_t secret[KEY_BYTE
 static int make_key(int folder, uint8_t secret[KEY_BYTES], struct error *err)
 {
     randombytes_buf(secret, KEY_BYTES);
-    /* RFC 7748 section 5: what every X25519 implementation does to a scalar; wg(8) keeps it so too. */
+    /* RFC 7748 section 5: what every X25519 implementation does to a scalar; wg(8) keeps it so too.
+     */
     secret[0] &= 248;
     secret[31] = (uint8_t)((secret[31] & 127) | 64);
     return write_key(folder, KEY_FILE, secret, err);
 }
 
-/* Somebody else's file could be exchanged for one whose key they know. */
-static int check_owner(int folder, const char *name, struct error *err)
+/* Somebody else's file could hold a key that they know. */
+static int check_owner(int fd, const char *name, struct error *err)
 {
     struct stat about;
 
-    if (fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
+    if (fstat(fd, &about) < 0)
+        return -errno;
     if (about.st_uid == geteuid() && (about.st_mode & 077) == 0)
         return 0;
     error_set(err, "bad-key-file",
@@ -72,16 +73,33 @@ static int check_owner(int folder, const char *name, struct error *err)
     return -EPERM;
 }
 
+/* The owner is that of the very file that is read: who has the folder may exchange names at any
+ * time. */
+static int read_text(int folder, const char *name, void **data, size_t *length, struct error *err)
+{
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), rc;
+
+    if (fd < 0) {
+        rc = -errno;
+        error_set(err, "bad-key-file", "%s: %s", name,
+                  rc == -ELOOP ? "a symbolic link; the file itself is right" : strerror(-rc));
+        return rc;
+    }
+    rc = check_owner(fd, name, err);
+    if (rc == 0)
+        rc = file_read_open(fd, name, 256, data, length, err);
+    close(fd);
+    return rc;
+}
+
 /* -EINVAL where it holds no key. */
 static int read_key(int folder, const char *name, uint8_t secret[KEY_BYTES], struct error *err)
 {
     void *data;
     size_t length;
     char *text;
-    int rc = check_owner(folder, name, err);
+    int rc = read_text(folder, name, &data, &length, err);
 
-    if (rc == 0)
-        rc = file_read(folder, name, 256, &data, &length, err);
     if (rc < 0)
         return rc == -EFBIG ? -EINVAL : rc;
     text = data;

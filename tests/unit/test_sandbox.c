@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -70,6 +71,21 @@ static bool starts_a_program(void)
 {
     execl("/bin/true", "true", NULL);
     return false;
+}
+
+static pid_t other;
+
+static bool signals_another_process(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    return kill(other, 0) == 0 || syscall(SYS_tgkill, other, other, 0) == 0 ||
+           fcntl(fd, F_SETOWN, other) == 0 || fcntl(fd, F_SETSIG, SIGKILL) == 0;
+}
+
+static bool signals_itself(void)
+{
+    return syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0) == 0;
 }
 
 static bool makes_other_sockets(void)
@@ -136,6 +152,15 @@ static void nothing_can_be_started_or_changed(void **state)
     assert_false(inside(becomes_somebody));
 }
 
+static void no_other_process_can_be_signalled(void **state)
+{
+    (void)state;
+    skip_where_sanitized();
+    other = getpid();
+    assert_false(inside(signals_another_process));
+    assert_true(inside(signals_itself));
+}
+
 static void no_file_can_be_read_but_those_for_names(void **state)
 {
     (void)state;
@@ -158,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_can_be_started_or_changed),
+        cmocka_unit_test(no_other_process_can_be_signalled),
         cmocka_unit_test(no_file_can_be_read_but_those_for_names),
         cmocka_unit_test(what_ice_needs_works),
     };
