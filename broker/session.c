@@ -289,9 +289,9 @@ static void on_online(struct session *s)
 
 static void on_offline(struct session *s)
 {
+    /* A prepared agent stays for the next time: a peer that comes and goes must not have us start one each
+     * time. */
     s->online = false;
-    if (s->trial != NONE && s->slots[s->trial].phase == PHASE_PREPARED)
-        slot_close(s, s->trial);
     if (!has_path(s) && !s->gone && !s->resuming)
         say_path_event(s, "waiting for signalling");
 }

@@ -949,6 +949,20 @@ static void a_peer_that_asks_all_the_time_gets_six_a_minute(void **state)
     world_close(&w);
 }
 
+static void a_peer_that_comes_and_goes_all_the_time_starts_one_agent_a_minute(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 1);
+    for (int i = 0; i < 6000; i++) {
+        handle(&w, 0, i % 2 == 0 ? SESSION_ONLINE : SESSION_OFFLINE, 0, NULL);
+        step(&w);
+    }
+    assert_in_range(w.sides[0].starts, 1, 2 + 6000 * STEP_MS / SESSION_PREPARED_MS);
+    world_close(&w);
+}
+
 static void a_changed_network_makes_a_new_path(void **state)
 {
     struct world w;
@@ -1425,6 +1439,7 @@ int main(void)
         cmocka_unit_test(no_pair_is_told_as_unreachable_within_15_seconds_with_a_reason),
         cmocka_unit_test(failures_back_off_but_never_end),
         cmocka_unit_test(a_peer_that_asks_all_the_time_gets_six_a_minute),
+        cmocka_unit_test(a_peer_that_comes_and_goes_all_the_time_starts_one_agent_a_minute),
         cmocka_unit_test(a_changed_network_makes_a_new_path),
         cmocka_unit_test(a_move_without_wireguard_traffic_is_undone),
         cmocka_unit_test(goodbye_is_told_and_ends_the_path_and_its_ports_after_a_while),
