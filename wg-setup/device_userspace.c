@@ -370,7 +370,6 @@ static int userspace_destroy(const char *name, struct error *err)
     /* One whose process is not known ends when its socket goes. */
     socket_path(name, &address);
     unlink(address.sun_path);
-    rmdir(SOCKET_FOLDER);
     await_link_gone(name, LINK_GONE_MS);
     return 0;
 }
