@@ -8,4 +8,5 @@ EXTRA_DIST += \
     tests/vm/initramfs-init \
     tests/vm/initramfs.py \
     tests/vm/kernel.py \
-    tests/vm/run
+    tests/vm/run \
+    tests/vm/systemd
