@@ -63,7 +63,6 @@ struct child {
     unsigned unanswered;
     uint64_t bad_at[CHILD_BAD_LINES];
 
-    bool paused;
     uint64_t window_at;
     size_t window_lines, window_bytes;
 
@@ -213,11 +212,6 @@ int child_send(struct child *child, const struct message *message)
         child_fault(child, &err);
     }
     return result;
-}
-
-bool child_congested(const struct child *child)
-{
-    return outbox_high(&child->outbox);
 }
 
 static void child_send_error(struct child *child, const struct error *err, int64_t ref)
@@ -373,8 +367,7 @@ static bool child_within_budget(struct child *child)
 
 static bool child_hears(struct child *child)
 {
-    return child->out != NULL &&
-           (child->draining || (!child->paused && child_within_budget(child)));
+    return child->out != NULL && (child->draining || child_within_budget(child));
 }
 
 /* Hands on the lines that are there; true once more bytes are needed. */
@@ -435,9 +428,8 @@ static void child_await_more(struct child *child)
         return;
     }
     watch_pause(child->out);
-    if (!child->paused)
-        uv_timer_start(&child->resume, child_on_resume,
-                       child->window_at + CHILD_WINDOW_MS - child_now(child), 0);
+    uv_timer_start(&child->resume, child_on_resume,
+                   child->window_at + CHILD_WINDOW_MS - child_now(child), 0);
 }
 
 static void child_readable(void *data)
@@ -451,18 +443,6 @@ static void child_readable(void *data)
 static void child_on_resume(uv_timer_t *timer)
 {
     child_readable(timer->data);
-}
-
-void child_pause(struct child *child, bool paused)
-{
-    child->paused = paused;
-    child->unanswered = 0;
-    if (child->out == NULL)
-        return;
-    if (paused)
-        watch_pause(child->out);
-    else
-        uv_timer_start(&child->resume, child_on_resume, 0, 0);
 }
 
 static void child_drain(struct child *child)
@@ -677,10 +657,6 @@ static void child_send_ping(struct child *child)
 {
     struct message ping;
 
-    if (child->paused) {
-        child_set_timer(child, CHILD_PING_MS);
-        return;
-    }
     child->unanswered++;
     message_init(&ping, MESSAGE_ping);
     ping.ping.ref = ++child->ping_ref;
@@ -850,11 +826,6 @@ int64_t child_protocol(const struct child *child)
 pid_t child_pid(const struct child *child)
 {
     return child->process.pid;
-}
-
-const char *child_name(const struct child *child)
-{
-    return child->name;
 }
 
 struct child_counts child_counts(const struct child *child)

@@ -87,12 +87,6 @@ int child_start(struct child **child, const struct child_options *options, struc
  * on_down follows. */
 int child_send(struct child *child, const struct message *message);
 
-/* More than OUTBOX_HIGH_BYTES wait for the helper: pause what makes more. */
-bool child_congested(const struct child *child);
-
-/* Stops reading from the helper, while its owner cannot take more; it is not pinged meanwhile. */
-void child_pause(struct child *child, bool paused);
-
 /* Ends it for good; on_exit follows, soon after CHILD_KILL_MS at the latest. A second call changes
  * nothing. wg-setup under the launcher gets no SIGTERM, for the launcher knows no such word. */
 void child_stop(struct child *child, enum child_stop_how how);
@@ -107,7 +101,6 @@ int64_t child_protocol(const struct child *child);
 
 /* Of the running process, 0 for none. */
 pid_t child_pid(const struct child *child);
-const char *child_name(const struct child *child);
 
 struct child_counts {
     uint64_t starts;    /* processes started or tried to */
