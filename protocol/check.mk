@@ -12,6 +12,7 @@ PROTOCOL_TESTS = \
 	tests/unit/test_helper \
 	tests/unit/test_id \
 	tests/unit/test_interface \
+	tests/unit/test_invitation \
 	tests/unit/test_json \
 	tests/unit/test_line \
 	tests/unit/test_log \
@@ -42,6 +43,9 @@ tests_unit_test_id_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_interface_SOURCES = tests/unit/test_interface.c
 tests_unit_test_interface_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_interface_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_invitation_SOURCES = tests/unit/test_invitation.c
+tests_unit_test_invitation_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_invitation_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_json_SOURCES = tests/unit/test_json.c
 tests_unit_test_json_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_json_LDADD = $(PROTOCOL_TEST_LIBS)
@@ -61,8 +65,8 @@ tests_unit_test_outbox_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
 
 # Each parser is fuzzed for a moment; tests/fuzz/fuzz.h tells how to do it for long.
-FUZZERS = tests/fuzz/fuzz_endpoint tests/fuzz/fuzz_id tests/fuzz/fuzz_json tests/fuzz/fuzz_line \
-	tests/fuzz/fuzz_message
+FUZZERS = tests/fuzz/fuzz_endpoint tests/fuzz/fuzz_id tests/fuzz/fuzz_invitation \
+	tests/fuzz/fuzz_json tests/fuzz/fuzz_line tests/fuzz/fuzz_message
 check_PROGRAMS += $(FUZZERS)
 TESTS += $(FUZZERS)
 FUZZ_SOURCES = tests/fuzz/driver.c tests/fuzz/fuzz.h tests/fuzz/invariant.c
@@ -73,6 +77,9 @@ tests_fuzz_fuzz_endpoint_LDADD = $(PROTOCOL_LIBS)
 tests_fuzz_fuzz_id_SOURCES = tests/fuzz/fuzz_id.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_id_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_fuzz_fuzz_id_LDADD = $(PROTOCOL_LIBS)
+tests_fuzz_fuzz_invitation_SOURCES = tests/fuzz/fuzz_invitation.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_invitation_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_fuzz_fuzz_invitation_LDADD = $(PROTOCOL_LIBS)
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_json_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_fuzz_fuzz_json_LDADD = $(PROTOCOL_LIBS)

@@ -130,19 +130,28 @@ int interface_read(struct interface *interface, const struct json_at *at, struct
     return 0;
 }
 
-static int grant_read_name(struct grant *grant, const struct json_at *at, struct error *err)
+int peer_name_check(const char *text, struct error *err)
 {
     static const char right[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
+    if (text[0] != '\0' && strlen(text) <= PEER_NAME_MAX && strspn(text, right) == strlen(text))
+        return 0;
+    error_set(err, "bad-peer-name",
+              "'%.80s' is no peer's name; 1 to %d letters, digits, '_', '-' or '.' are right", text,
+              PEER_NAME_MAX);
+    return -EINVAL;
+}
+
+static int grant_read_name(struct grant *grant, const struct json_at *at, struct error *err)
+{
     struct json_at member;
+    struct error why;
     const char *text;
 
     if (json_require(at, "name", &member, err) < 0 || json_as_string(&member, &text, err) < 0)
         return -EINVAL;
-    if (text[0] == '\0' || strlen(text) > PEER_NAME_MAX || strspn(text, right) != strlen(text))
-        return json_fail(&member, err, "bad-peer-name",
-                         "'%.80s' is no peer's name; 1 to %d letters, digits, '_', '-' or '.' are "
-                         "right",
-                         text, PEER_NAME_MAX);
+    if (peer_name_check(text, &why) < 0)
+        return json_fail(&member, err, why.code, "%s", why.message);
     snprintf(grant->peer, sizeof grant->peer, "%s", text);
     return 0;
 }

@@ -39,6 +39,9 @@ int interface_add_address(struct interface *interface, const char *text, struct 
 int interface_set_backend(struct interface *interface, const char *text, struct error *err);
 const char *interface_backend_name(enum interface_backend backend);
 
+/* Whether the text may be a peer's name. 0, or -EINVAL with `err` filled. */
+int peer_name_check(const char *text, struct error *err);
+
 /* What the configuration grants one peer. */
 struct grant {
     char peer[PEER_NAME_MAX + 1];

@@ -2,12 +2,14 @@
 noinst_LIBRARIES += protocol/libprotocol.a
 protocol_libprotocol_a_SOURCES = \
 	protocol/await.c protocol/await.h \
+	protocol/contact.c protocol/contact.h \
 	protocol/endpoint.c protocol/endpoint.h \
 	protocol/error.c protocol/error.h \
 	protocol/file.c protocol/file.h \
 	protocol/helper.c protocol/helper.h \
 	protocol/id.c protocol/id.h \
 	protocol/interface.c protocol/interface.h \
+	protocol/invitation.c protocol/invitation.h \
 	protocol/json.c protocol/json.h \
 	protocol/line.c protocol/line.h \
 	protocol/log.c protocol/log.h \
