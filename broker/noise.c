@@ -373,6 +373,11 @@ void noise_begin(struct noise_handshake *handshake, const struct noise_setup *se
              NOISE_KEY_BYTES);
 }
 
+void noise_set_psk(struct noise_handshake *handshake, const uint8_t psk[NOISE_KEY_BYTES])
+{
+    memcpy(handshake->psk, psk, NOISE_KEY_BYTES);
+}
+
 void noise_clear(struct noise_handshake *handshake)
 {
     sodium_memzero(handshake, sizeof *handshake);

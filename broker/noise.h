@@ -33,7 +33,7 @@ struct noise_setup {
     const uint8_t *own_secret;    /* 32 bytes */
     const uint8_t *own_public;    /* 32 bytes, of own_secret */
     const uint8_t *remote_public; /* 32 bytes; NULL for IKpsk2's responder */
-    const uint8_t *psk;           /* 32 bytes; NULL for KK */
+    const uint8_t *psk;           /* 32 bytes; NULL for KK, or where noise_set_psk() follows */
     /* 32 bytes in place of random ones, for tests against published vectors; else NULL. */
     const uint8_t *ephemeral_secret;
 };
@@ -61,6 +61,8 @@ struct noise_handshake {
 };
 
 void noise_begin(struct noise_handshake *handshake, const struct noise_setup *setup);
+/* Before the message that needs it, for who learns from an earlier one which it is. */
+void noise_set_psk(struct noise_handshake *handshake, const uint8_t psk[NOISE_KEY_BYTES]);
 /* Wipes it. */
 void noise_clear(struct noise_handshake *handshake);
 

@@ -5,6 +5,7 @@ broker_libseal_a_SOURCES = \
 	broker/bucket.h \
 	broker/envelope.c broker/envelope.h \
 	broker/identity.c broker/identity.h \
+	broker/joining.c broker/joining.h \
 	broker/keyring.c broker/keyring.h \
 	broker/noise.c broker/noise.h \
 	broker/window.c broker/window.h
@@ -22,7 +23,8 @@ SEAL_LIBS = broker/libconfig.a broker/libseal.a $(PROTOCOL_LIBS)
 
 if HAVE_CMOCKA
 SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope \
-	tests/unit/test_identity tests/unit/test_config tests/unit/test_config_diff
+	tests/unit/test_identity tests/unit/test_config tests/unit/test_config_diff \
+	tests/unit/test_joining
 check_PROGRAMS += $(SEAL_TESTS)
 TESTS += $(SEAL_TESTS)
 endif
@@ -41,6 +43,9 @@ tests_unit_test_envelope_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_identity_SOURCES = tests/unit/test_identity.c
 tests_unit_test_identity_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_identity_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_joining_SOURCES = tests/unit/test_joining.c
+tests_unit_test_joining_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_joining_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_config_SOURCES = tests/unit/test_config.c
 tests_unit_test_config_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_config_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
