@@ -7,6 +7,7 @@ broker_libseal_a_SOURCES = \
 	broker/identity.c broker/identity.h \
 	broker/joining.c broker/joining.h \
 	broker/keyring.c broker/keyring.h \
+	broker/learned.c broker/learned.h \
 	broker/noise.c broker/noise.h \
 	broker/window.c broker/window.h
 broker_libseal_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
@@ -24,7 +25,7 @@ SEAL_LIBS = broker/libconfig.a broker/libseal.a $(PROTOCOL_LIBS)
 if HAVE_CMOCKA
 SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope \
 	tests/unit/test_identity tests/unit/test_config tests/unit/test_config_diff \
-	tests/unit/test_joining
+	tests/unit/test_joining tests/unit/test_learned
 check_PROGRAMS += $(SEAL_TESTS)
 TESTS += $(SEAL_TESTS)
 endif
@@ -46,6 +47,9 @@ tests_unit_test_identity_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_joining_SOURCES = tests/unit/test_joining.c
 tests_unit_test_joining_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_joining_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_learned_SOURCES = tests/unit/test_learned.c
+tests_unit_test_learned_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_learned_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_config_SOURCES = tests/unit/test_config.c
 tests_unit_test_config_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_config_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
