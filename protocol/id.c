@@ -94,16 +94,28 @@ int id_decode(const char *text, uint8_t key[ID_KEY_BYTES], struct error *err)
     return 0;
 }
 
+/* fd50:4755:4152:4400::/64 */
+static const uint8_t overlay_network[8] = {0xfd, 0x50, 0x47, 0x55, 0x41, 0x52, 0x44, 0x00};
+
+bool id_is_overlay(const struct prefix *prefix)
+{
+    /* RFC 6598 */
+    static const struct prefix shared = {.family = AF_INET, .address = {100, 64}, .length = 10};
+    struct prefix network = {.family = AF_INET6, .length = 64};
+
+    memcpy(network.address, overlay_network, sizeof overlay_network);
+    return prefix_contains(prefix->family == AF_INET ? &shared : &network, prefix);
+}
+
 void id_overlay(const uint8_t key[ID_KEY_BYTES], struct prefix *ipv6, struct prefix *ipv4)
 {
-    static const uint8_t network[8] = {0xfd, 0x50, 0x47, 0x55, 0x41, 0x52, 0x44, 0x00};
     uint8_t hash[32];
 
     memset(ipv6, 0, sizeof *ipv6);
     memset(ipv4, 0, sizeof *ipv4);
     id_hash("PunchGuard overlay IPv6", 0, key, hash);
     *ipv6 = (struct prefix){.family = AF_INET6, .length = 128};
-    memcpy(ipv6->address, network, sizeof network);
+    memcpy(ipv6->address, overlay_network, sizeof overlay_network);
     memcpy(ipv6->address + 8, hash, 8);
     *ipv4 = (struct prefix){.family = AF_INET, .length = 32};
     for (uint8_t round = 0;; round++) {

@@ -5,6 +5,7 @@
 #ifndef PROTOCOL_ID_H
 #define PROTOCOL_ID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol/endpoint.h"
@@ -23,5 +24,7 @@ int id_decode(const char *text, uint8_t key[ID_KEY_BYTES], struct error *err);
  * BLAKE2b of the key, and 22 bits of it in 100.64.0.0/10 (RFC 6598) outside 100.100.0.0/16, which
  * some clouds use for their own services. */
 void id_overlay(const uint8_t key[ID_KEY_BYTES], struct prefix *ipv6, struct prefix *ipv4);
+/* Whether all of the prefix lies where the overlay addresses of ids do. */
+bool id_is_overlay(const struct prefix *prefix);
 
 #endif

@@ -230,3 +230,16 @@ bool grant_allows(const struct grant *grant, const struct prefix *prefix)
     id_overlay(grant->key, &ipv6, &ipv4);
     return prefix_equal(&ipv6, prefix) || prefix_equal(&ipv4, prefix);
 }
+
+bool grant_reserves(const struct grant *grant, const struct prefix *overlay)
+{
+    struct prefix ipv6, ipv4;
+
+    for (size_t i = 0; i < grant->allowed_count; i++)
+        if (id_is_overlay(&grant->allowed[i]) && prefix_contains(&grant->allowed[i], overlay))
+            return true;
+    if (grant->allowed_count > 0)
+        return false;
+    id_overlay(grant->key, &ipv6, &ipv4);
+    return prefix_equal(&ipv6, overlay) || prefix_equal(&ipv4, overlay);
+}

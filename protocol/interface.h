@@ -56,5 +56,8 @@ int grant_read(struct grant *grant, const struct json_at *at, struct error *err)
 void grant_clear(struct grant *grant);
 /* Whether the prefix lies within what is granted, the peer's overlay addresses included. */
 bool grant_allows(const struct grant *grant, const struct prefix *prefix);
+/* Whether the grant has what would else be the overlay address of some id: that address, or a
+ * network of overlay addresses with it inside. */
+bool grant_reserves(const struct grant *grant, const struct prefix *overlay);
 
 #endif

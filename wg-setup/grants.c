@@ -97,13 +97,7 @@ struct grants *grants_load(const char *path, struct interface *interface, struct
 
 static bool can_be_overlay(const struct prefix *address)
 {
-    struct prefix network;
-    bool ipv6 = address->family == AF_INET6;
-
-    if (prefix_parse(&network, ipv6 ? "fd50:4755:4152:4400::/64" : "100.64.0.0/10", false, NULL) <
-        0)
-        return false;
-    return prefix_contains(&network, address) && address->length == (ipv6 ? 128 : 32);
+    return id_is_overlay(address) && address->length == (address->family == AF_INET6 ? 128 : 32);
 }
 
 int grants_complete_interface(const struct grants *grants, struct interface *interface,
@@ -134,6 +128,25 @@ static const struct grant *grant_find(const struct grants *grants, const char *p
     return NULL;
 }
 
+static const struct grant *grant_with_key(const struct grants *grants, const uint8_t *key)
+{
+    for (size_t i = 0; i < grants->count; i++)
+        if (memcmp(grants->items[i].key, key, sizeof grants->items[i].key) == 0)
+            return &grants->items[i];
+    return NULL;
+}
+
+/* Whether a peer that the configuration does not name may have it, if its id gives it. */
+static bool is_unreserved(const struct grants *grants, const struct prefix *prefix)
+{
+    if (!can_be_overlay(prefix))
+        return false;
+    for (size_t i = 0; i < grants->count; i++)
+        if (grant_reserves(&grants->items[i], prefix))
+            return false;
+    return true;
+}
+
 bool grants_still(const void *data, const char *peer, const struct prefix *prefix)
 {
     const struct grants_change *change = data;
@@ -141,9 +154,42 @@ bool grants_still(const void *data, const char *peer, const struct prefix *prefi
     const struct grant *after = grant_find(change->after, peer);
 
     if (prefix != NULL)
-        return after != NULL && grant_allows(after, prefix);
+        return after != NULL ? grant_allows(after, prefix) : is_unreserved(change->after, prefix);
+    if (before == NULL && after == NULL)
+        return true;
     return before != NULL && after != NULL &&
            memcmp(before->key, after->key, sizeof after->key) == 0;
+}
+
+static int fail_prefix(const struct message_peer_set *m, const char *prefix, struct error *err)
+{
+    error_set(err, "not-granted", "peer-set: the configuration does not grant %s to peer '%s'",
+              prefix, m->peer);
+    return -EPERM;
+}
+
+/* One that was learned: what follows from its id, of what the configuration gives nobody. */
+static int check_learned(const struct grants *grants, const struct message_peer_set *m,
+                         const uint8_t key[ID_KEY_BYTES], struct error *err)
+{
+    const struct grant *other = grant_with_key(grants, key);
+    struct prefix prefix, ipv6, ipv4;
+
+    if (other != NULL) {
+        error_set(err, "not-granted",
+                  "peer-set: the id of peer '%s' is '%s' in the configuration", m->peer,
+                  other->peer);
+        return -EPERM;
+    }
+    id_overlay(key, &ipv6, &ipv4);
+    for (size_t i = 0; i < m->allowed_ips.count; i++) {
+        if (prefix_parse(&prefix, m->allowed_ips.items[i], false, err) < 0)
+            return -EINVAL;
+        if ((!prefix_equal(&prefix, &ipv6) && !prefix_equal(&prefix, &ipv4)) ||
+            !is_unreserved(grants, &prefix))
+            return fail_prefix(m, m->allowed_ips.items[i], err);
+    }
+    return 0;
 }
 
 int grants_check(const struct grants *grants, const struct message_peer_set *m, struct error *err)
@@ -152,20 +198,16 @@ int grants_check(const struct grants *grants, const struct message_peer_set *m, 
     uint8_t key[ID_KEY_BYTES];
     struct prefix prefix;
 
-    if (grant == NULL) {
-        error_set(err, "not-granted", "peer-set: there is no peer '%s' in the configuration",
-                  m->peer);
-        return -EPERM;
-    }
     if (m->id == NULL) {
         error_set(err, "missing-field",
-                  "peer-set: 'id' is missing: with a configuration peer '%s' must name the one it "
-                  "has there",
+                  "peer-set: 'id' is missing: with a configuration peer '%s' must name its own",
                   m->peer);
         return -EINVAL;
     }
     if (id_decode(m->id, key, err) < 0)
         return -EINVAL;
+    if (grant == NULL)
+        return check_learned(grants, m, key, err);
     if (memcmp(key, grant->key, sizeof key) != 0) {
         error_set(err, "not-granted", "peer-set: peer '%s' has another id in the configuration",
                   m->peer);
@@ -174,14 +216,18 @@ int grants_check(const struct grants *grants, const struct message_peer_set *m, 
     for (size_t i = 0; i < m->allowed_ips.count; i++) {
         if (prefix_parse(&prefix, m->allowed_ips.items[i], false, err) < 0)
             return -EINVAL;
-        if (!grant_allows(grant, &prefix)) {
-            error_set(err, "not-granted",
-                      "peer-set: the configuration does not grant %s to peer '%s'",
-                      m->allowed_ips.items[i], m->peer);
-            return -EPERM;
-        }
+        if (!grant_allows(grant, &prefix))
+            return fail_prefix(m, m->allowed_ips.items[i], err);
     }
     return 0;
+}
+
+static bool all_unreserved(const struct grants *grants, const struct prefix *allowed, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!is_unreserved(grants, &allowed[i]))
+            return false;
+    return count <= 2;
 }
 
 static bool allows_all(const struct grant *grant, const struct prefix *allowed, size_t count)
@@ -199,5 +245,5 @@ bool grants_cover(const void *data, const struct prefix *allowed, size_t count)
     for (size_t i = 0; i < grants->count; i++)
         if (allows_all(&grants->items[i], allowed, count))
             return true;
-    return false;
+    return all_unreserved(grants, allowed, count);
 }

@@ -20,7 +20,8 @@ const char *grants_state_dir(const struct grants *grants);
  * be an id's overlay addresses. 0, or -EPERM with `err` filled. */
 int grants_complete_interface(const struct grants *grants, struct interface *interface,
                               const struct interface *told, struct error *err);
-/* Whether one of the peers may have all of these. `grants` is a struct grants. */
+/* Whether one of the peers, or one that was learned, may have all of these. `grants` is a struct
+ * grants. */
 bool grants_cover(const void *grants, const struct prefix *allowed, size_t count);
 /* A configuration that was read again. */
 struct grants_change {
@@ -29,8 +30,9 @@ struct grants_change {
 /* Whether the peer of that name is the same device as before; or, with a prefix, whether it may
  * have that now. `change` is a struct grants_change. */
 bool grants_still(const void *change, const char *peer, const struct prefix *prefix);
-/* Whether the peer is in the configuration under that id, and asks for nothing wider. 0 or -EPERM.
- */
+/* Whether the peer is in the configuration under that id, and asks for nothing wider. One that is
+ * not there, by name or id, was learned: it may have the addresses that follow from its id, unless
+ * the configuration gives them, or a network of them, to another. 0, -EPERM or -EINVAL. */
 int grants_check(const struct grants *grants, const struct message_peer_set *m, struct error *err);
 
 #endif

@@ -135,6 +135,95 @@ static void another_name_or_id_gets_nothing(void **state)
     grants_destroy(grants);
 }
 
+static void a_learned_peer_has_what_follows_from_its_id_and_nothing_else(void **state)
+{
+    static const uint8_t dave_key[ID_KEY_BYTES] = {4};
+    static const char *const wider[] = {"0.0.0.0/0",
+                                        "::/0",
+                                        "100.64.0.0/10",
+                                        "10.66.3.1/32",
+                                        "100.64.0.1/32",
+                                        "fd50:4755:4152:4400::/64",
+                                        "fd50:4755:4152:4400::1/128"};
+    char dave_id[ID_TEXT_LENGTH + 1], text[PREFIX_TEXT_SIZE];
+    struct interface interface;
+    struct grants *grants = load(&interface);
+    struct prefix ipv6, ipv4;
+
+    (void)state;
+    id_encode(dave_key, dave_id);
+    id_overlay(dave_key, &ipv6, &ipv4);
+    prefix_format(&ipv6, text);
+    assert_int_equal(ask(grants, "dave", dave_id, text), 0);
+    assert_int_equal(ask(grants, "bob", bob_id, text), -EPERM);
+    prefix_format(&ipv4, text);
+    assert_int_equal(ask(grants, "dave", dave_id, text), 0);
+    for (size_t i = 0; i < sizeof wider / sizeof wider[0]; i++)
+        assert_int_equal(ask(grants, "dave", dave_id, wider[i]), -EPERM);
+    /* Whom the configuration knows can't come by another name, or with another id. */
+    id_overlay(carol_key, &ipv6, &ipv4);
+    prefix_format(&ipv6, text);
+    assert_int_equal(ask(grants, "dave", carol_id, text), -EPERM);
+    assert_int_equal(ask(grants, "carol", dave_id, NULL), -EPERM);
+    id_overlay(bob_key, &ipv6, &ipv4);
+    prefix_format(&ipv6, text);
+    assert_int_equal(ask(grants, "dave", bob_id, text), -EPERM);
+    assert_int_equal(ask(grants, "dave", bob_id, NULL), -EPERM);
+    grants_destroy(grants);
+}
+
+static void what_the_configuration_gives_a_learned_peer_does_not_take(void **state)
+{
+    static const uint8_t dave_key[ID_KEY_BYTES] = {4};
+    static const char *const given[] = {"100.64.0.0/10", NULL, "0.0.0.0/0"};
+    char dave_id[ID_TEXT_LENGTH + 1], address[PREFIX_TEXT_SIZE], text[512];
+    struct interface interface;
+    struct prefix ipv6, ipv4;
+
+    (void)state;
+    id_encode(dave_key, dave_id);
+    id_overlay(dave_key, &ipv6, &ipv4);
+    prefix_format(&ipv4, address);
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        struct grants *grants;
+
+        snprintf(text, sizeof text,
+                 "{\"peers\": [{\"name\": \"bob\", \"id\": \"%s\", \"allowed_ips\": [\"%s\"]}]}",
+                 bob_id, given[i] != NULL ? given[i] : address);
+        write_config(text);
+        grants = load(&interface);
+        /* A route to everything leaves room for addresses inside it. */
+        assert_int_equal(ask(grants, "dave", dave_id, address), i == 2 ? 0 : -EPERM);
+        assert_true(grants_cover(grants, &ipv6, 1));
+        grants_destroy(grants);
+    }
+}
+
+static void a_learned_peer_stays_when_the_configuration_is_read_again(void **state)
+{
+    static const uint8_t dave_key[ID_KEY_BYTES] = {4};
+    struct prefix other = {.family = AF_INET, .address = {10, 9, 9, 9}, .length = 32};
+    char dave_id[ID_TEXT_LENGTH + 1], text[512];
+    struct interface interface;
+    struct grants *before = load(&interface), *after = load(&interface);
+    struct grants_change change = {before, after};
+    struct prefix ipv6, ipv4;
+
+    (void)state;
+    id_encode(dave_key, dave_id);
+    id_overlay(dave_key, &ipv6, &ipv4);
+    assert_true(grants_still(&change, "dave", NULL));
+    assert_true(grants_still(&change, "dave", &ipv4));
+    assert_false(grants_still(&change, "dave", &other));
+    grants_destroy(after);
+    snprintf(text, sizeof text, "{\"peers\": [{\"name\": \"dave\", \"id\": \"%s\"}]}", dave_id);
+    write_config(text);
+    change.after = after = load(&interface);
+    assert_false(grants_still(&change, "dave", NULL));
+    grants_destroy(before);
+    grants_destroy(after);
+}
+
 static void a_configuration_that_changes_later_changes_nothing(void **state)
 {
     struct interface interface;
@@ -214,7 +303,6 @@ static void what_is_still_granted_after_a_change(void **state)
     assert_false(grants_still(&change, "bob", &lost));
     assert_false(grants_still(&change, "carol", NULL));
     assert_false(grants_still(&change, "dave", NULL));
-    assert_false(grants_still(&change, "mallory", NULL));
     assert_false(grants_still(&change, "mallory", &kept));
     grants_destroy((struct grants *)(uintptr_t)change.after);
     grants_destroy(before);
@@ -255,6 +343,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(derived_addresses_are_granted_to_their_id_alone, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(another_name_or_id_gets_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_learned_peer_has_what_follows_from_its_id_and_nothing_else, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_configuration_gives_a_learned_peer_does_not_take,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_learned_peer_stays_when_the_configuration_is_read_again,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_configuration_that_changes_later_changes_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_configuration_that_is_a_link_or_no_json_is_refused, setup,
