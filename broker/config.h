@@ -25,6 +25,7 @@ struct config_peer {
     struct grant grant; /* name, public identity key, allowed_ips with their default filled in */
     char id[ID_TEXT_LENGTH + 1];
     char **addresses; /* one for each transport, in their order; NULL where there is none */
+    bool learned;     /* not in the file: config_learned.h */
 };
 
 struct config {

@@ -16,6 +16,7 @@ noinst_LIBRARIES += broker/libconfig.a
 broker_libconfig_a_SOURCES = \
 	broker/config.c broker/config.h broker/config_read.h \
 	broker/config_diff.c broker/config_diff.h \
+	broker/config_learned.c broker/config_learned.h \
 	broker/config_ice.c broker/config_peer.c broker/config_transport.c
 broker_libconfig_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 
@@ -25,7 +26,7 @@ SEAL_LIBS = broker/libconfig.a broker/libseal.a $(PROTOCOL_LIBS)
 if HAVE_CMOCKA
 SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope \
 	tests/unit/test_identity tests/unit/test_config tests/unit/test_config_diff \
-	tests/unit/test_joining tests/unit/test_learned
+	tests/unit/test_joining tests/unit/test_learned tests/unit/test_config_learned
 check_PROGRAMS += $(SEAL_TESTS)
 TESTS += $(SEAL_TESTS)
 endif
@@ -53,6 +54,9 @@ tests_unit_test_learned_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_config_SOURCES = tests/unit/test_config.c
 tests_unit_test_config_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_config_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_config_learned_SOURCES = tests/unit/test_config_learned.c
+tests_unit_test_config_learned_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_config_learned_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_config_diff_SOURCES = tests/unit/test_config_diff.c
 tests_unit_test_config_diff_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_config_diff_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
