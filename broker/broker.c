@@ -7,6 +7,7 @@
 
 #include "broker/clock.h"
 #include "broker/control.h"
+#include "broker/pairing_broker.h"
 #include "broker/reload.h"
 #include "broker/report.h"
 #include "broker/resume.h"
@@ -129,6 +130,7 @@ static void broker_close(struct broker *broker)
     uv_close((uv_handle_t *)&broker->clocks, NULL);
     uv_close((uv_handle_t *)&broker->keep, NULL);
     uv_close((uv_handle_t *)&broker->end, NULL);
+    pairing_broker_close(broker);
 }
 
 void broker_child_gone(struct broker *broker)
@@ -284,6 +286,8 @@ static int broker_start(struct broker *broker, struct error *err)
     }
     if (report_open(broker, err) < 0)
         return -1;
+    if (pairing_broker_open(broker, err) < 0)
+        return -1;
     if (make_peers(broker, err) < 0 || make_transports(broker, err) < 0)
         return -1;
     if (wireguard_start(broker, err) < 0)
@@ -313,6 +317,7 @@ int broker_run(struct broker *broker)
         broker_stop(broker, CHILD_SHUTDOWN);
     }
     uv_run(broker->loop, UV_RUN_DEFAULT);
+    pairing_broker_free(broker);
     for (size_t i = 0; i < broker->peer_count; i++)
         peer_free(broker->peers[i]);
     for (size_t i = 0; i < broker->transport_count; i++)

@@ -20,6 +20,7 @@
 
 struct broker;
 struct control;
+struct pairing;
 struct peer;
 
 /* A signalling transport: the helper and what it said. One that the configuration has no more is
@@ -32,6 +33,7 @@ struct transport {
     unsigned slot; /* its bit in peer->online; no other that is not retired has it */
     struct child *child;
     bool ready;
+    bool requests; /* it can bring a request to an address */
     char *address;    /* this device's on it; NULL until it is known */
     char reason[600]; /* why it was down last */
     struct transport *next; /* in broker->retired */
@@ -92,6 +94,9 @@ struct broker {
     size_t transport_count, peer_count;
     struct transport *retired; /* a list */
     struct wireguard wg;
+    struct pairing *pairing; /* NULL until it is opened */
+    bool learned_changed;    /* to be put into place with the next turn of the loop */
+    uv_timer_t pairing_timer;
     struct agent *agents;
     uv_signal_t signals[4];
     uv_timer_t goodbye;
@@ -143,6 +148,14 @@ void transport_peer_change(struct transport *transport, struct peer *peer);
 void transport_peer_remove(struct transport *transport, struct peer *peer);
 void transport_network_changed(struct transport *transport);
 void transport_send(struct transport *transport, const struct peer *peer, const char *data);
+/* The same for what is no peer: pairing.h. */
+void transport_name_add(struct transport *transport, const char *name, const char *address,
+                        const char *rendezvous);
+void transport_name_remove(struct transport *transport, const char *name);
+void transport_name_send(struct transport *transport, const char *name, const char *data);
+/* Sends a request to the address, that of a peer, which the transport forgets for that moment. */
+void transport_peer_ask(struct transport *transport, struct peer *peer, const char *address,
+                        const char *data);
 
 /* peer.c */
 /* `config` is $.peers[index] of a configuration. NULL with `err` filled. */

@@ -119,6 +119,17 @@ static void on_reload(struct control_client *client, const struct message *m)
     answer(client, ref, rc, &err);
 }
 
+static int64_t pair_ref(const struct message *m);
+
+static void on_pair(struct control_client *client, const struct message *m)
+{
+    const struct control_options *options = &client->control->options;
+    struct error err;
+    int rc = options->broker->pair(options->data, m, client_say, client, &err);
+
+    answer(client, pair_ref(m), rc, &err);
+}
+
 static void on_stop(struct control_client *client, const struct message *m)
 {
     const struct control_options *options = &client->control->options;
@@ -138,8 +149,22 @@ static const struct control_request {
     {MESSAGE_control_id, false, offsetof(struct message, control_id.ref), on_id},
     {MESSAGE_control_events, false, offsetof(struct message, control_events.ref), on_events},
     {MESSAGE_control_reload, true, offsetof(struct message, control_reload.ref), on_reload},
+    {MESSAGE_control_invite, true, offsetof(struct message, control_invite.ref), on_pair},
+    {MESSAGE_control_invitations, false, offsetof(struct message, control_invitations.ref), on_pair},
+    {MESSAGE_control_cancel, true, offsetof(struct message, control_cancel.ref), on_pair},
+    {MESSAGE_control_join, true, offsetof(struct message, control_join.ref), on_pair},
+    {MESSAGE_control_rename, true, offsetof(struct message, control_rename.ref), on_pair},
+    {MESSAGE_control_remove, true, offsetof(struct message, control_remove.ref), on_pair},
     {MESSAGE_control_stop, true, offsetof(struct message, control_stop.ref), on_stop},
 };
+
+static int64_t pair_ref(const struct message *m)
+{
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
+        if (requests[i].type == m->type)
+            return *(const int64_t *)(const void *)((const char *)m + requests[i].ref);
+    return MESSAGE_ABSENT;
+}
 
 static void refuse(struct control_client *client, const struct control_request *request,
                    const struct message *m)

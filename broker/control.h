@@ -46,6 +46,9 @@ struct control_broker {
                     struct error *err);
     /* Rereads the configuration, and says reloaded. */
     int (*reload)(void *data, int64_t ref, control_say *say, void *client, struct error *err);
+    /* invite, invitations, cancel, join, rename or remove. */
+    int (*pair)(void *data, const struct message *m, control_say *say, void *client,
+                struct error *err);
     /* With `keep` the tunnels stay. */
     void (*stop)(void *data, bool keep);
 };

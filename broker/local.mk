@@ -14,6 +14,7 @@ punchguard_broker_SOURCES = \
 	broker/control_socket.c broker/control_socket.h \
 	broker/event.c broker/event.h \
 	broker/main.c \
+	broker/pairing_broker.c broker/pairing_broker.h \
 	broker/peer.c \
 	broker/reload.c broker/reload.h \
 	broker/report.c broker/report.h \

@@ -7,6 +7,7 @@
 
 #include "broker/broker.h"
 #include "broker/clock.h"
+#include "broker/pairing.h"
 #include "protocol/log.h"
 
 bool peer_is_reached_by(const struct peer *peer, const struct transport *transport)
@@ -146,6 +147,8 @@ void peer_presence(struct peer *peer, const struct transport *transport, bool on
         peer->heard &= ~bit;
     if (peer->online == before)
         return;
+    if (online)
+        pairing_peer_online(peer->broker->pairing, transport->index, peer->config->grant.key);
     if (online && peer->broker->wg.public_key[0] != '\0' &&
         (before == 0 || !envelope_is_ready(peer->envelope)))
         peer_data(peer, envelope_begin(peer->envelope, clock_boot_ms()));
@@ -179,6 +182,8 @@ void peer_receive(struct peer *peer, const struct transport *transport, const ch
     struct envelope_opened opened;
     int rc;
 
+    if (pairing_peer_data(peer->broker->pairing, transport->index, peer->config->grant.peer, data))
+        return;
     /* Keys from a greeting without our WireGuard key would be of no use, and stand for an hour. We
      * greet once we have it, and the peer asks again. */
     if (peer->broker->wg.public_key[0] == '\0')
@@ -195,6 +200,8 @@ void peer_receive(struct peer *peer, const struct transport *transport, const ch
         peer_text(peer, opened.hello, true, false);
     if (rc == 0 && opened.message != NULL)
         peer_text(peer, opened.message, false, opened.late);
+    if (rc == 0)
+        pairing_peer_there(peer->broker->pairing, peer->config->grant.key);
     if (rc < 0 && rc != -EALREADY)
         log_debug("%s: data that does not open: %s", peer->config->grant.peer, strerror(-rc));
     envelope_opened_clear(&opened);

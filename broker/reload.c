@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "broker/config_diff.h"
+#include "broker/config_learned.h"
+#include "broker/pairing.h"
 #include "broker/resume.h"
 #include "protocol/log.h"
 
@@ -14,6 +16,7 @@
 struct reload {
     struct broker *broker;
     struct config *before, *after;
+    bool reread; /* the file may say something else than before */
     struct config_diff *diff;
     struct peer **peers;           /* of `after`: those that go on, and new ones */
     struct transport **transports; /* likewise */
@@ -52,6 +55,31 @@ static struct config *read_config(struct broker *broker, struct config_errors *e
     config = config_load_open(path, fd, errors);
     close(fd);
     return config;
+}
+
+/* NULL with the errors filled. */
+static struct config *read_all(struct broker *broker, struct config_errors *errors)
+{
+    struct config *config = read_config(broker, errors);
+
+    if (config == NULL ||
+        config_add_learned(config, pairing_learned(broker->pairing), broker->identity->public) == 0)
+        return config;
+    note_no_memory(errors);
+    config_destroy(config);
+    return NULL;
+}
+
+/* What the file said when it was read, with what is learned by now. NULL without memory. */
+static struct config *learn_anew(struct broker *broker)
+{
+    struct config *config = config_copy_written(broker->config);
+
+    if (config == NULL ||
+        config_add_learned(config, pairing_learned(broker->pairing), broker->identity->public) == 0)
+        return config;
+    config_destroy(config);
+    return NULL;
 }
 
 /* Before anything is changed */
@@ -101,11 +129,9 @@ static bool make_transports(struct reload *reload, struct config_errors *errors)
     return true;
 }
 
+/* `after` is there. */
 static bool prepare(struct reload *reload, struct config_errors *errors)
 {
-    reload->after = read_config(reload->broker, errors);
-    if (reload->after == NULL)
-        return false;
     reload->diff = config_diff(reload->before, reload->after);
     reload->peers = calloc(reload->after->peer_count + 1, sizeof(struct peer *));
     reload->transports = calloc(reload->after->transport_count + 1, sizeof(struct transport *));
@@ -251,7 +277,7 @@ static void apply(struct reload *reload)
     end_what_goes(reload);
     put_in_place(reload);
     /* Before the peers that are granted something else. */
-    if (grants_differ(reload->diff))
+    if (reload->reread && grants_differ(reload->diff))
         wireguard_reload(reload->broker);
     for (size_t i = 0; i < reload->diff->count; i++)
         carry_out(reload, &reload->diff->items[i]);
@@ -303,11 +329,12 @@ static void tell_errors(struct broker *broker, const struct config_errors *error
 
 int broker_reload(struct broker *broker, struct reload_result *result)
 {
-    struct reload reload = {.broker = broker, .before = broker->config};
+    struct reload reload = {.broker = broker, .before = broker->config, .reread = true};
     int rc = 0;
 
     memset(result, 0, sizeof *result);
-    if (!prepare(&reload, &result->errors)) {
+    reload.after = read_all(broker, &result->errors);
+    if (reload.after == NULL || !prepare(&reload, &result->errors)) {
         tell_errors(broker, &result->errors);
         give_back(&reload);
         rc = -EINVAL;
@@ -320,6 +347,29 @@ int broker_reload(struct broker *broker, struct reload_result *result)
         tell(broker, reload.diff, result);
         if (broker->config != reload.before)
             config_destroy(reload.before);
+    }
+    config_diff_destroy(reload.diff);
+    return rc;
+}
+
+int broker_relearn(struct broker *broker)
+{
+    struct config_errors errors = {.count = 0};
+    struct reload reload = {.broker = broker, .before = broker->config};
+    int rc = 0;
+
+    reload.after = learn_anew(broker);
+    if (reload.after == NULL)
+        note_no_memory(&errors);
+    if (reload.after == NULL || !prepare(&reload, &errors)) {
+        log_error("%s", errors.items[0].message);
+        give_back(&reload);
+        rc = -EINVAL;
+    } else {
+        for (size_t i = 0; i < reload.diff->count; i++)
+            log_info("%s", reload.diff->items[i].text);
+        apply(&reload);
+        config_destroy(reload.before);
     }
     config_diff_destroy(reload.diff);
     return rc;

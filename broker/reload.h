@@ -19,6 +19,11 @@ struct reload_result {
     size_t changed_count;
 };
 
+/* What was learned is not what it was: all else of the configuration stays. Where that can't be
+ * done it is logged, and everything is as it was. Not from inside a call of a helper, peer or
+ * session. */
+int broker_relearn(struct broker *broker);
+
 /* Reads the file that the broker was started with. What needs a restart keeps its value, and is
  * among what differed. Logs what it did, and emits `reload`, or `error` for each wrong place. Not
  * from inside a call of a helper, peer or session. 0, or -errno with the errors filled and

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "broker/clock.h"
+#include "broker/pairing_broker.h"
 #include "broker/reload.h"
 #include "protocol/json.h"
 #include "protocol/log.h"
@@ -282,6 +283,7 @@ const struct control_broker report_control = {
     .status = report_status,
     .identity = report_identity,
     .reload = report_reload,
+    .pair = pairing_broker_control,
     .stop = report_stop,
 };
 

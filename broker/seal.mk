@@ -9,6 +9,8 @@ broker_libseal_a_SOURCES = \
 	broker/keyring.c broker/keyring.h \
 	broker/learned.c broker/learned.h \
 	broker/noise.c broker/noise.h \
+	broker/pairing.c broker/pairing.h broker/pairing_state.h \
+	broker/pairing_inviter.c broker/pairing_joiner.c \
 	broker/window.c broker/window.h
 broker_libseal_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 
@@ -26,7 +28,8 @@ SEAL_LIBS = broker/libconfig.a broker/libseal.a $(PROTOCOL_LIBS)
 if HAVE_CMOCKA
 SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope \
 	tests/unit/test_identity tests/unit/test_config tests/unit/test_config_diff \
-	tests/unit/test_joining tests/unit/test_learned tests/unit/test_config_learned
+	tests/unit/test_joining tests/unit/test_learned tests/unit/test_config_learned \
+	tests/unit/test_pairing
 check_PROGRAMS += $(SEAL_TESTS)
 TESTS += $(SEAL_TESTS)
 endif
@@ -57,6 +60,9 @@ tests_unit_test_config_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_config_learned_SOURCES = tests/unit/test_config_learned.c
 tests_unit_test_config_learned_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_config_learned_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_pairing_SOURCES = tests/unit/test_pairing.c
+tests_unit_test_pairing_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_pairing_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_config_diff_SOURCES = tests/unit/test_config_diff.c
 tests_unit_test_config_diff_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_config_diff_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)

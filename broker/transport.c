@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "broker/broker.h"
+#include "broker/pairing.h"
 #include "protocol/log.h"
 
 static struct peer *peer_named(struct broker *broker, const char *name)
@@ -14,6 +15,13 @@ static struct peer *peer_named(struct broker *broker, const char *name)
         if (strcmp(broker->peers[i]->config->grant.peer, name) == 0)
             return broker->peers[i];
     return NULL;
+}
+
+static int64_t next_ref(void)
+{
+    static int64_t ref;
+
+    return ++ref;
 }
 
 static bool takes_messages(const struct transport *transport)
@@ -79,6 +87,14 @@ void transport_peer_remove(struct transport *transport, struct peer *peer)
     child_send(transport->child, &m);
 }
 
+static bool has_capability(const struct message_hello *hello, const char *capability)
+{
+    for (size_t i = 0; i < hello->capabilities.count; i++)
+        if (strcmp(hello->capabilities.items[i], capability) == 0)
+            return true;
+    return false;
+}
+
 static void on_hello(struct child *child, void *data, const struct message *message)
 {
     struct transport *transport = data;
@@ -86,7 +102,7 @@ static void on_hello(struct child *child, void *data, const struct message *mess
     char folder[4096];
     struct message m;
 
-    (void)message;
+    transport->requests = has_capability(&message->hello, "request");
     snprintf(folder, sizeof folder, "%s/%s", config->state_dir, transport->name);
     if (mkdir(folder, 0700) < 0 && errno != EEXIST)
         log_error("%s: cannot make the folder: %s", folder, strerror(errno));
@@ -114,14 +130,18 @@ static void on_ready(struct transport *transport, const struct message_signal_re
     event_emit(broker->events, &event);
     for (size_t i = 0; i < broker->peer_count; i++)
         transport_peer_add(transport, broker->peers[i]);
+    pairing_transport_ready(broker->pairing, transport->index);
 }
 
 static void on_presence(struct transport *transport, const struct message_presence *presence)
 {
     struct peer *peer = peer_named(transport->broker, presence->peer);
 
-    if (peer == NULL)
+    if (peer == NULL) {
+        pairing_presence(transport->broker->pairing, transport->index, presence->peer,
+                         presence->online);
         return;
+    }
     say_presence(transport, peer, presence->online, presence->via);
     peer_presence(peer, transport, presence->online);
 }
@@ -145,6 +165,12 @@ static void on_message(struct child *child, void *data, const struct message *m)
         peer = peer_named(transport->broker, m->receive.peer);
         if (peer != NULL)
             peer_receive(peer, transport, m->receive.data);
+        else
+            pairing_receive(transport->broker->pairing, transport->index, m->receive.peer,
+                            m->receive.data);
+        break;
+    case MESSAGE_requested:
+        pairing_requested(transport->broker->pairing, transport->index, m->requested.data);
         break;
     case MESSAGE_error:
         log_warn("%s: %s (%s)", transport->name, m->error.message, m->error.code);
@@ -166,6 +192,7 @@ static void transport_lost(struct transport *transport)
     struct broker *broker = transport->broker;
 
     transport->ready = false;
+    pairing_transport_lost(broker->pairing, transport->slot);
     for (size_t i = 0; i < broker->peer_count; i++)
         peer_unreached(transport, broker->peers[i]);
 }
@@ -314,16 +341,61 @@ void transport_network_changed(struct transport *transport)
     child_send(transport->child, &m);
 }
 
-void transport_send(struct transport *transport, const struct peer *peer, const char *data)
+void transport_name_add(struct transport *transport, const char *name, const char *address,
+                        const char *rendezvous)
 {
-    static int64_t ref;
+    struct message m;
+
+    if (!takes_messages(transport))
+        return;
+    message_init(&m, MESSAGE_peer_add);
+    m.peer_add.peer = (char *)(uintptr_t)name;
+    m.peer_add.address = (char *)(uintptr_t)address;
+    m.peer_add.rendezvous = (char *)(uintptr_t)rendezvous;
+    child_send(transport->child, &m);
+}
+
+void transport_name_remove(struct transport *transport, const char *name)
+{
+    struct message m;
+
+    if (!takes_messages(transport))
+        return;
+    message_init(&m, MESSAGE_signal_peer_remove);
+    m.signal_peer_remove.peer = (char *)(uintptr_t)name;
+    child_send(transport->child, &m);
+}
+
+void transport_peer_ask(struct transport *transport, struct peer *peer, const char *address,
+                        const char *data)
+{
+    struct message m;
+
+    if (!takes_messages(transport))
+        return;
+    transport_peer_remove(transport, peer);
+    message_init(&m, MESSAGE_request);
+    m.request.ref = next_ref();
+    m.request.address = (char *)(uintptr_t)address;
+    m.request.data = (char *)(uintptr_t)data;
+    child_send(transport->child, &m);
+    transport_peer_add(transport, peer);
+}
+
+void transport_name_send(struct transport *transport, const char *name, const char *data)
+{
     struct message m;
 
     if (!takes_messages(transport))
         return;
     message_init(&m, MESSAGE_send);
-    m.send.ref = ++ref;
-    m.send.peer = (char *)(uintptr_t)peer->config->grant.peer;
+    m.send.ref = next_ref();
+    m.send.peer = (char *)(uintptr_t)name;
     m.send.data = (char *)(uintptr_t)data;
     child_send(transport->child, &m);
+}
+
+void transport_send(struct transport *transport, const struct peer *peer, const char *data)
+{
+    transport_name_send(transport, peer->config->grant.peer, data);
 }
