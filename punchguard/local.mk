@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 noinst_LIBRARIES += punchguard/libcommand.a
 punchguard_libcommand_a_SOURCES = \
+	punchguard/archive.c punchguard/archive.h \
 	punchguard/client.c punchguard/client.h \
 	punchguard/echo.c punchguard/echo.h \
 	punchguard/layout.c punchguard/layout.h \
@@ -16,31 +17,39 @@ punchguard_libcommand_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 # One file a command; main.c lists them. Its folder has the program's name, so it is built inside.
 bin_PROGRAMS += punchguard/punchguard
 punchguard_punchguard_SOURCES = \
+	punchguard/change_peer.c \
 	punchguard/command.h \
 	punchguard/down.c \
 	punchguard/events.c \
 	punchguard/id.c \
+	punchguard/invite.c \
+	punchguard/join.c \
 	punchguard/main.c \
+	punchguard/move.c \
 	punchguard/netcheck.c \
 	punchguard/peers.c \
 	punchguard/ping.c \
+	punchguard/qr.c punchguard/qr.h \
 	punchguard/reload.c \
 	punchguard/status.c \
 	punchguard/up.c
 punchguard_punchguard_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
-punchguard_punchguard_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
-punchguard_punchguard_LDADD = punchguard/libcommand.a $(PROTOCOL_LIBS)
+punchguard_punchguard_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS) $(QRENCODE_CFLAGS)
+punchguard_punchguard_LDADD = punchguard/libcommand.a $(PROTOCOL_LIBS) $(QRENCODE_LIBS)
 
 dist_man_MANS += punchguard/punchguard.1
 
 COMMAND_TEST_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 COMMAND_TEST_LIBS = punchguard/libcommand.a $(PROTOCOL_LIBS) $(CMOCKA_LIBS)
 if HAVE_CMOCKA
-COMMAND_TESTS = tests/unit/test_echo tests/unit/test_layout tests/unit/test_punchguard_settings \
+COMMAND_TESTS = tests/unit/test_archive tests/unit/test_echo tests/unit/test_layout tests/unit/test_punchguard_settings \
 	tests/unit/test_status_table
 check_PROGRAMS += $(COMMAND_TESTS)
 TESTS += $(COMMAND_TESTS)
 endif
+tests_unit_test_archive_SOURCES = tests/unit/test_archive.c
+tests_unit_test_archive_CFLAGS = $(COMMAND_TEST_CFLAGS)
+tests_unit_test_archive_LDADD = $(COMMAND_TEST_LIBS)
 tests_unit_test_echo_SOURCES = tests/unit/test_echo.c
 tests_unit_test_echo_CFLAGS = $(COMMAND_TEST_CFLAGS)
 tests_unit_test_echo_LDADD = $(COMMAND_TEST_LIBS)

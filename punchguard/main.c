@@ -15,8 +15,9 @@
 #include "punchguard/settings.h"
 
 static const struct command *const commands[] = {
-    &command_up,   &command_down,   &command_status, &command_id,       &command_peers,
-    &command_ping, &command_events, &command_reload, &command_netcheck,
+    &command_up,     &command_down,  &command_status, &command_id,     &command_invite,
+    &command_join,   &command_peers, &command_rename, &command_remove, &command_export,
+    &command_import, &command_ping,  &command_events, &command_reload, &command_netcheck,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -48,7 +49,7 @@ void command_usage(const struct command *command, bool wrong)
               "WireGuard tunnels through NATs: start, watch and change them.\n\n",
               out);
         for (size_t i = 0; i < COMMANDS; i++)
-            fprintf(out, "  %-8s  %s\n", commands[i]->name, commands[i]->summary);
+            fprintf(out, "  %-9s  %s\n", commands[i]->name, commands[i]->summary);
     }
     fputs("\nOptions of every command:\n"
           "  -c, --config FILE  the broker's configuration, which names its control socket\n"

@@ -14,6 +14,7 @@
 #include "protocol/json.h"
 
 #define CONFIG_BYTES_MAX (1024 * 1024)
+#define STATE_DIR_DEFAULT "/var/lib/punchguard"
 #define SOCKET_FOLDER    "/run/punchguard"
 
 static int take_control(const struct json_at *root, struct settings *settings, struct error *err)
@@ -41,6 +42,21 @@ static int take_control(const struct json_at *root, struct settings *settings, s
     return 0;
 }
 
+static int take_state_dir(const struct json_at *root, struct settings *settings, struct error *err)
+{
+    struct json_at at;
+    const char *path;
+
+    if (!json_member(root, "state_dir", &at))
+        return 0;
+    if (json_as_string(&at, &path, err) < 0)
+        return -EINVAL;
+    if (path[0] != '/' || strlen(path) >= sizeof settings->state_dir)
+        return json_fail(&at, err, "bad-path", "an absolute path is right");
+    strcpy(settings->state_dir, path);
+    return 0;
+}
+
 static int config_parse(const char *text, size_t length, struct settings *settings,
                         struct error *err)
 {
@@ -51,6 +67,8 @@ static int config_parse(const char *text, size_t length, struct settings *settin
     if (document != NULL) {
         root = json_root(document);
         rc = take_control(&root, settings, err);
+        if (rc == 0)
+            rc = take_state_dir(&root, settings, err);
     }
     json_destroy(document);
     if (rc < 0)
@@ -94,6 +112,7 @@ enum outcome settings_read(const struct context *context, bool may_be_made,
     snprintf(settings->config, sizeof settings->config, "%s", real != NULL ? real : path);
     free(real);
     snprintf(settings->socket, sizeof settings->socket, SOCKET_FOLDER "/pg0.sock");
+    snprintf(settings->state_dir, sizeof settings->state_dir, STATE_DIR_DEFAULT);
     rc = config_read(settings, err);
     if (context->socket != NULL)
         return take_socket(context->socket, settings, err);

@@ -16,6 +16,7 @@ struct settings {
     char config[4096]; /* absolute, where the file is there */
     bool there;        /* the configuration could be read */
     char socket[sizeof((struct sockaddr_un *)0)->sun_path];
+    char state_dir[4096];
 };
 
 /* A configuration that was not named on the command line, and can't be read, counts as one with

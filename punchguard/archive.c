@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "punchguard/archive.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "protocol/file.h"
+#include "protocol/json.h"
+
+#define TYPE          "punchguard-identity"
+#define VERSION       1
+#define IDENTITY_FILE "identity.key"
+#define PEERS_FILE    "peers.json"
+
+/* Copies that would bring back what was replaced. */
+static const char *const stale[] = {IDENTITY_FILE ".previous", PEERS_FILE ".previous", PEERS_FILE,
+                                    "resume"};
+
+void archive_clear(struct archive *archive)
+{
+    for (size_t i = 0; i < archive->count; i++) {
+        sodium_memzero(archive->files[i].data, archive->files[i].length);
+        free(archive->files[i].data);
+    }
+    memset(archive, 0, sizeof *archive);
+}
+
+static const struct archive_file *file_named(const struct archive *archive, const char *name)
+{
+    for (size_t i = 0; i < archive->count; i++)
+        if (strcmp(archive->files[i].name, name) == 0)
+            return &archive->files[i];
+    return NULL;
+}
+
+/* One part of a path, that leads nowhere else. */
+static bool is_part(const char *part, size_t length)
+{
+    static const char right[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
+    return length > 0 && part[0] != '.' && strspn(part, right) >= length;
+}
+
+static bool is_name(const char *name)
+{
+    const char *slash = strchr(name, '/');
+
+    if (strlen(name) > ARCHIVE_NAME_MAX)
+        return false;
+    if (slash == NULL)
+        return strcmp(name, IDENTITY_FILE) == 0 || strcmp(name, PEERS_FILE) == 0;
+    return is_part(name, (size_t)(slash - name)) && is_part(slash + 1, strlen(slash + 1));
+}
+
+/* Takes the data over. */
+static int add(struct archive *archive, const char *name, void *data, size_t length,
+               struct error *err)
+{
+    struct archive_file *file = &archive->files[archive->count];
+
+    if (archive->count == ARCHIVE_FILES_MAX) {
+        sodium_memzero(data, length);
+        free(data);
+        error_set(err, "too-many", "there are more than %d files", ARCHIVE_FILES_MAX);
+        return -EFBIG;
+    }
+    strcpy(file->name, name);
+    file->data = data;
+    file->length = length;
+    archive->count++;
+    return 0;
+}
+
+/* Gathering */
+
+static int gather_file(struct archive *archive, int folder, const char *in, const char *name,
+                       struct error *err)
+{
+    char full[ARCHIVE_NAME_MAX + 1];
+    size_t length;
+    void *data;
+    int rc;
+
+    if ((size_t)snprintf(full, sizeof full, "%s%s%s", in, in[0] != '\0' ? "/" : "", name) >=
+            sizeof full ||
+        !is_name(full))
+        return 0;
+    rc = file_read(folder, name, ARCHIVE_FILE_MAX, &data, &length, err);
+    return rc < 0 ? rc : add(archive, full, data, length, err);
+}
+
+/* What transports keep: regular files of the folder. */
+static int gather_folder(struct archive *archive, int state, const char *name, struct error *err)
+{
+    int folder = openat(state, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *listing = folder >= 0 ? fdopendir(folder) : NULL;
+    const struct dirent *entry;
+    struct stat about;
+    int rc = 0;
+
+    if (listing == NULL) {
+        error_set(err, "file", "cannot read the folder %s: %s", name, strerror(errno));
+        return -errno;
+    }
+    while (rc == 0 && (entry = readdir(listing)) != NULL)
+        if (fstatat(folder, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(about.st_mode))
+            rc = gather_file(archive, folder, name, entry->d_name, err);
+    closedir(listing);
+    return rc;
+}
+
+static int gather_folders(struct archive *archive, int state, const char *path, struct error *err)
+{
+    DIR *listing = opendir(path);
+    const struct dirent *entry;
+    struct stat about;
+    int rc = 0;
+
+    if (listing == NULL) {
+        error_set(err, "file", "cannot read the folder: %s", strerror(errno));
+        return -errno;
+    }
+    while (rc == 0 && (entry = readdir(listing)) != NULL)
+        if (is_part(entry->d_name, strlen(entry->d_name)) &&
+            fstatat(state, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISDIR(about.st_mode))
+            rc = gather_folder(archive, state, entry->d_name, err);
+    closedir(listing);
+    return rc;
+}
+
+int archive_gather(struct archive *archive, const char *state_dir, struct error *err)
+{
+    int state = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+
+    memset(archive, 0, sizeof *archive);
+    if (state < 0) {
+        error_set(err, "file", "cannot open the state folder %s: %s", state_dir, strerror(errno));
+        return -errno;
+    }
+    rc = gather_file(archive, state, "", IDENTITY_FILE, err);
+    if (rc == 0)
+        rc = gather_file(archive, state, "", PEERS_FILE, err);
+    if (rc == 0 || (rc == -ENOENT && archive->count == 1))
+        rc = gather_folders(archive, state, state_dir, err);
+    if (rc < 0)
+        error_prefix(err, "%.200s: ", state_dir);
+    close(state);
+    return rc;
+}
+
+/* Text */
+
+static int write_file(FILE *out, const struct archive_file *file, const char *separator)
+{
+    size_t size = sodium_base64_encoded_len(file->length, sodium_base64_VARIANT_ORIGINAL);
+    char *text = malloc(size);
+
+    if (text == NULL)
+        return -EIO;
+    sodium_bin2base64(text, size, file->data, file->length, sodium_base64_VARIANT_ORIGINAL);
+    fprintf(out, "%s\n  \"%s\": \"%s\"", separator, file->name, text);
+    sodium_memzero(text, size);
+    free(text);
+    return 0;
+}
+
+int archive_write(const struct archive *archive, FILE *out)
+{
+    int rc = 0;
+
+    fprintf(out, "{\"type\": \"" TYPE "\", \"version\": %d, \"files\": {", VERSION);
+    for (size_t i = 0; rc == 0 && i < archive->count; i++)
+        rc = write_file(out, &archive->files[i], i > 0 ? "," : "");
+    fputs("}}\n", out);
+    return rc == 0 && fflush(out) == 0 && !ferror(out) ? 0 : -EIO;
+}
+
+static int parse_file(struct archive *archive, const struct json_at *at, struct error *err)
+{
+    const char *text;
+    size_t length, size;
+    void *data;
+
+    if (!is_name(at->key))
+        return json_fail(at, err, "bad-name", "no file of an identity has that name");
+    if (json_as_string(at, &text, err) < 0)
+        return -EINVAL;
+    size = strlen(text) / 4 * 3 + 3;
+    if (size > ARCHIVE_FILE_MAX + 3)
+        return json_fail(at, err, "too-long", "at most %d bytes are right", ARCHIVE_FILE_MAX);
+    data = malloc(size);
+    if (data == NULL) {
+        error_set(err, "no-memory", "out of memory");
+        return -ENOMEM;
+    }
+    if (sodium_base642bin(data, size, text, strlen(text), NULL, &length, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0) {
+        free(data);
+        return json_fail(at, err, "bad-value", "this is not base64");
+    }
+    return add(archive, at->key, data, length, err);
+}
+
+static int parse_head(const struct json_at *root, struct json_at *files, struct error *err)
+{
+    static const char *const known[] = {"type", "version", "files", NULL};
+    struct json_at at;
+    const char *type;
+    int64_t version;
+
+    if (json_as_object(root, known, err) < 0 || json_require(root, "type", &at, err) < 0 ||
+        json_as_string(&at, &type, err) < 0)
+        return -EINVAL;
+    if (strcmp(type, TYPE) != 0)
+        return json_fail(&at, err, "bad-value", "'%.40s' is not '" TYPE "'", type);
+    if (json_require(root, "version", &at, err) < 0 ||
+        json_as_integer(&at, VERSION, VERSION, &version, err) < 0 ||
+        json_require(root, "files", files, err) < 0)
+        return -EINVAL;
+    return json_as_object(files, NULL, err);
+}
+
+int archive_parse(struct archive *archive, const char *text, size_t length, struct error *err)
+{
+    struct json *document = json_parse(text, length, err);
+    struct json_at root, files, at;
+    const char *name;
+    int rc = -EINVAL;
+
+    memset(archive, 0, sizeof *archive);
+    if (document == NULL)
+        return rc;
+    root = json_root(document);
+    rc = parse_head(&root, &files, err);
+    for (size_t i = 0; rc == 0 && (name = json_key(&files, i)) != NULL; i++) {
+        json_member(&files, name, &at);
+        rc = parse_file(archive, &at, err);
+    }
+    if (rc == 0 && file_named(archive, IDENTITY_FILE) == NULL) {
+        error_set(err, "missing-field", "$.files: there is no " IDENTITY_FILE " in it");
+        rc = -EINVAL;
+    }
+    json_destroy(document);
+    return rc;
+}
+
+/* Restoring */
+
+static int check_identity(const struct archive *archive, int state, bool replace, struct error *err)
+{
+    const struct archive_file *own = file_named(archive, IDENTITY_FILE);
+    size_t length;
+    void *data;
+    bool same;
+    int rc;
+
+    if (replace)
+        return 0;
+    rc = file_read(state, IDENTITY_FILE, ARCHIVE_FILE_MAX, &data, &length, err);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    same = length == own->length && memcmp(data, own->data, length) == 0;
+    sodium_memzero(data, length);
+    free(data);
+    if (same)
+        return 0;
+    error_set(err, "exists",
+              "another identity is here, and would be lost: 'punchguard export' keeps it, and "
+              "--replace gives it up");
+    return -EEXIST;
+}
+
+static int own(int folder, const char *name, const uid_t *owner, const gid_t *group,
+               struct error *err)
+{
+    if (owner == NULL || fchownat(folder, name, *owner, *group, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    error_set(err, "file", "cannot give %s to the broker's user: %s", name, strerror(errno));
+    return -errno;
+}
+
+static int restore_file(const struct archive_file *file, int state, const uid_t *owner,
+                        const gid_t *group, struct error *err)
+{
+    const char *slash = strchr(file->name, '/');
+    const char *name = slash != NULL ? slash + 1 : file->name;
+    char in[ARCHIVE_NAME_MAX + 1] = ".";
+    int folder, rc = 0;
+
+    if (slash != NULL) {
+        snprintf(in, sizeof in, "%.*s", (int)(slash - file->name), file->name);
+        if (mkdirat(state, in, 0700) == 0)
+            rc = own(state, in, owner, group, err);
+    }
+    folder = openat(state, in, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0) {
+        error_set(err, "file", "cannot open the folder %s: %s", in, strerror(errno));
+        return -errno;
+    }
+    if (rc == 0)
+        rc = file_write(folder, name, file->data, file->length, err);
+    if (rc == 0)
+        rc = own(folder, name, owner, group, err);
+    close(folder);
+    return rc;
+}
+
+int archive_restore(const struct archive *archive, const char *state_dir, bool replace,
+                    const uid_t *owner, const gid_t *group, struct error *err)
+{
+    int state = folder_open(state_dir, 0700, err), rc;
+
+    if (state < 0)
+        return state;
+    rc = check_identity(archive, state, replace, err);
+    for (size_t i = 0; rc == 0 && i < sizeof stale / sizeof stale[0]; i++)
+        if (unlinkat(state, stale[i], 0) < 0 && errno != ENOENT) {
+            error_set(err, "file", "cannot remove %s: %s", stale[i], strerror(errno));
+            rc = -errno;
+        }
+    for (size_t i = 0; rc == 0 && i < archive->count; i++)
+        rc = restore_file(&archive->files[i], state, owner, group, err);
+    if (rc < 0)
+        error_prefix(err, "%.200s: ", state_dir);
+    close(state);
+    return rc;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * An identity that is exported and imported is the same one, and nothing leads out of the folder.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "punchguard/archive.h"
+
+static char from[64], to[64], path[160];
+static struct archive archive;
+static struct error err;
+static char *text;
+static size_t length;
+
+static void put(const char *folder, const char *name, const char *content)
+{
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(content, file);
+    fclose(file);
+}
+
+static void holds(const char *name, const char *content)
+{
+    char got[256] = "";
+    struct stat about;
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", to, name);
+    file = fopen(path, "r");
+    if (content == NULL) {
+        assert_null(file);
+        return;
+    }
+    assert_non_null(file);
+    got[fread(got, 1, sizeof got - 1, file)] = '\0';
+    fclose(file);
+    assert_string_equal(got, content);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_mode & 07777, 0600);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    strcpy(from, "/tmp/punchguard-archive-XXXXXX");
+    strcpy(to, from);
+    if (mkdtemp(from) == NULL || mkdtemp(to) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/tox", from);
+    mkdir(path, 0700);
+    put(from, "identity.key", "me\n");
+    put(from, "identity.key.previous", "me\n");
+    put(from, "peers.json", "{}");
+    put(from, "wg.key", "never leaves");
+    put(from, "tox/tox.save", "\x01\x02 address");
+    put(from, "tox/.tox.new", "half");
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    archive_clear(&archive);
+    free(text);
+    text = NULL;
+    snprintf(path, sizeof path, "rm -r %s %s", from, to);
+    return system(path) == 0 ? 0 : -1;
+}
+
+static void export_it(void)
+{
+    FILE *out = open_memstream(&text, &length);
+
+    assert_int_equal(archive_gather(&archive, from, &err), 0);
+    assert_int_equal(archive_write(&archive, out), 0);
+    fclose(out);
+    archive_clear(&archive);
+}
+
+static int import_it(bool replace)
+{
+    int rc = archive_parse(&archive, text, length, &err);
+
+    if (rc < 0)
+        fail_msg("%s", err.message);
+    rc = archive_restore(&archive, to, replace, NULL, NULL, &err);
+    archive_clear(&archive);
+    return rc;
+}
+
+static void what_makes_a_device_itself_is_moved(void **state)
+{
+    (void)state;
+    export_it();
+    assert_null(strstr(text, "wg.key"));
+    assert_int_equal(import_it(false), 0);
+    holds("identity.key", "me\n");
+    holds("peers.json", "{}");
+    holds("tox/tox.save", "\x01\x02 address");
+    holds("wg.key", NULL);
+    holds("tox/.tox.new", NULL);
+    assert_int_equal(import_it(false), 0); /* the same one */
+}
+
+static void another_identity_is_lost_only_where_it_was_asked_for(void **state)
+{
+    (void)state;
+    export_it();
+    put(to, "identity.key", "you\n");
+    put(to, "identity.key.previous", "you\n");
+    put(to, "peers.json.previous", "{you}");
+    put(to, "resume", "x");
+    assert_int_equal(import_it(false), -EEXIST);
+    assert_string_equal(err.code, "exists");
+    snprintf(path, sizeof path, "%s/identity.key.previous", to);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(import_it(true), 0);
+    holds("identity.key", "me\n");
+    holds("identity.key.previous", NULL);
+    holds("peers.json.previous", NULL);
+    holds("resume", NULL);
+}
+
+static void without_peers_an_identity_is_whole(void **state)
+{
+    (void)state;
+    snprintf(path, sizeof path, "%s/peers.json", from);
+    unlink(path);
+    export_it();
+    put(to, "peers.json", "{others}");
+    assert_int_equal(import_it(true), 0);
+    holds("peers.json", NULL);
+}
+
+static void without_an_identity_there_is_nothing_to_export(void **state)
+{
+    (void)state;
+    assert_int_equal(archive_gather(&archive, to, &err), -ENOENT);
+    assert_non_null(strstr(err.message, to));
+    archive_clear(&archive);
+    assert_int_equal(archive_gather(&archive, "/nowhere", &err), -ENOENT);
+}
+
+static void nothing_leads_out_of_the_folder(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "{}",
+        "[]",
+        "{\"type\":\"x\",\"version\":1,\"files\":{}}",
+        "{\"type\":\"punchguard-identity\",\"version\":2,\"files\":{}}",
+        "{\"type\":\"punchguard-identity\",\"version\":1,\"files\":{}}",
+        "{\"type\":\"punchguard-identity\",\"version\":1,\"files\":{\"identity.key\":\"!\"}}",
+        "{\"type\":\"punchguard-identity\",\"version\":1,\"files\":{\"identity.key\":1}}",
+#define WITH(name)                                                                                 \
+    "{\"type\":\"punchguard-identity\",\"version\":1,\"files\":{\"identity.key\":\"\",\"" name     \
+    "\":\"\"}}"
+        WITH("../x"),
+        WITH("/etc/passwd"),
+        WITH("wg.key"),
+        WITH("tox/../x"),
+        WITH("tox/.x"),
+        WITH(".ssh/x"),
+        WITH("a/b/c"),
+        WITH("tox/"),
+        WITH(""),
+        WITH("a\\u0000b/c"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        memset(&err, 0, sizeof err);
+        assert_true(archive_parse(&archive, wrong[i], strlen(wrong[i]), &err) < 0);
+        assert_string_not_equal(err.message, "");
+        archive_clear(&archive);
+    }
+}
+
+static void a_link_in_the_way_is_not_followed(void **state)
+{
+    (void)state;
+    export_it();
+    snprintf(path, sizeof path, "%s/tox", to);
+    assert_int_equal(symlink(from, path), 0);
+    assert_true(import_it(false) < 0);
+    unlink(path);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(what_makes_a_device_itself_is_moved),
+        TEST(another_identity_is_lost_only_where_it_was_asked_for),
+        TEST(without_peers_an_identity_is_whole),
+        TEST(without_an_identity_there_is_nothing_to_export),
+        TEST(nothing_leads_out_of_the_folder),
+        TEST(a_link_in_the_way_is_not_followed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
