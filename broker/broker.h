@@ -58,6 +58,8 @@ struct peer {
     struct session *session;
     struct envelope *envelope;
     uint32_t online; /* a bit for each transport that says that it reaches it, by its slot */
+    char wg_keys[2][45]; /* WireGuard keys that it greeted with, the latest first */
+    int64_t told_twice;  /* in ms of clock_boot_ms(); 0 for never */
     uint32_t heard;  /* likewise, for each that brought something of it, whatever it says */
     struct agent *agents[SESSION_SLOTS];
     bool agent_failed[SESSION_SLOTS]; /* could not be started: to be told with the next tick */

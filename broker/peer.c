@@ -10,6 +10,9 @@
 #include "broker/pairing.h"
 #include "protocol/log.h"
 
+/* That an id is there twice is said again after so long, in ms. */
+#define TWICE_MS 60000
+
 bool peer_is_reached_by(const struct peer *peer, const struct transport *transport)
 {
     return peer->online >> transport->slot & 1;
@@ -159,6 +162,27 @@ void peer_presence(struct peer *peer, const struct transport *transport, bool on
     peer_arm(peer);
 }
 
+/* A key that comes back after another one is that of a second device with this id: a device that
+ * lost its key makes a new one. */
+static void peer_watch_key(struct peer *peer, const char *key)
+{
+    int64_t now = clock_boot_ms();
+    bool twice = strcmp(key, peer->wg_keys[1]) == 0;
+
+    if (strcmp(key, peer->wg_keys[0]) == 0)
+        return;
+    memcpy(peer->wg_keys[1], peer->wg_keys[0], sizeof peer->wg_keys[1]);
+    snprintf(peer->wg_keys[0], sizeof peer->wg_keys[0], "%s", key);
+    if (!twice || (peer->told_twice != 0 && now - peer->told_twice < TWICE_MS))
+        return;
+    peer->told_twice = now;
+    log_error("%s: two devices run with the id of this peer, so its tunnel will come and go: one "
+              "of them must stop",
+              peer->config->grant.peer);
+    event_emit_error(peer->broker->events, peer->config->grant.peer, "id-twice",
+                     "two devices run with the id of this peer: one of them must stop");
+}
+
 /* One JSON text of the peer's; what is not as declared is dropped and has no effect. */
 static void peer_text(struct peer *peer, const char *text, bool hello, bool late)
 {
@@ -170,6 +194,8 @@ static void peer_text(struct peer *peer, const char *text, bool hello, bool late
                  err.message);
         return;
     }
+    if (m.type == MESSAGE_peer_hello && hello)
+        peer_watch_key(peer, m.peer_hello.wg_public_key);
     if (m.type == MESSAGE_peer_hello && hello)
         peer_handle(peer, SESSION_HELLO, 0, &m);
     else if (m.type != MESSAGE_NONE && m.type != MESSAGE_peer_hello)

@@ -17,6 +17,7 @@
 
 #define FLIGHT 64
 #define KEY_A  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define KEY_C  "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
 #define KEY_B  "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 
 /* The session */
@@ -115,6 +116,7 @@ static struct world {
     struct flight flights[FLIGHT], held[FLIGHT];
     size_t flying, holding;
     unsigned sent; /* copies */
+    unsigned told; /* errors */
 } world;
 
 void transport_send(struct transport *transport, const struct peer *peer, const char *data)
@@ -181,6 +183,16 @@ void event_emit(struct event_log *events, struct message *event)
 {
     (void)events;
     (void)event;
+}
+
+void event_emit_error(struct event_log *events, const char *peer, const char *code,
+                      const char *message)
+{
+    (void)events;
+    (void)peer;
+    (void)message;
+    assert_string_equal(code, "id-twice");
+    world.told++;
 }
 
 static void land(const struct flight *flight)
@@ -393,6 +405,28 @@ static void a_peer_is_offline_when_the_last_transport_says_so(void **state)
     expect_heard(0, "online hello ");
 }
 
+static void greet_with(const char *key)
+{
+    strcpy(world.sides[0].broker.wg.public_key, key);
+    peer_set_hello(world.sides[0].peer);
+    carry();
+}
+
+static void an_id_that_is_there_twice_is_told_and_a_new_key_is_not(void **state)
+{
+    (void)state;
+    join();
+    greet_with(KEY_C);
+    assert_int_equal(world.told, 0);
+    greet_with(KEY_B);
+    assert_int_equal(world.told, 0);
+    greet_with(KEY_C);
+    assert_int_equal(world.told, 1);
+    greet_with(KEY_B);
+    greet_with(KEY_C);
+    assert_int_equal(world.told, 1); /* not more than once a minute */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +440,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_peer_is_offline_when_the_last_transport_says_so, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(an_id_that_is_there_twice_is_told_and_a_new_key_is_not,
+                                        setup, teardown),
     };
 
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
