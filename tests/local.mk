@@ -29,6 +29,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/nat.py \
     tests/lab/scenarios/netcheck.py \
     tests/lab/scenarios/outage.py \
+    tests/lab/scenarios/pairing.py \
     tests/lab/scenarios/path.py \
     tests/lab/scenarios/plugin.py \
     tests/lab/scenarios/plugin_check.py \

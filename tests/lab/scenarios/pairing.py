@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Joining by invitation: one text in one direction, and both have each other as peers."""
+
+import ipaddress
+import json
+import os
+import time
+
+from device import Device, share_folder
+from lab import Lab, program
+from probe import Pinger
+from scenario import promised, scenario
+
+JOINED = 15     # s from `join` to the first ping reply
+KEPT = "peers.json"
+
+
+def _punchguard(device, *arguments, **options):
+    return device.host.run([program("punchguard"), "-c", device.conf_path, *arguments], **options)
+
+
+def _fails(device, *arguments, **options):
+    """Its exit status and words are those of a failure; returns the words."""
+    try:
+        said = _punchguard(device, *arguments, **options)
+    except RuntimeError as failure:
+        return str(failure)
+    raise AssertionError(f"{arguments} did not fail: {said}")
+
+
+def _bare(device):
+    """A configuration as `punchguard up` makes it: no peers, addresses that follow from the id."""
+    device.conf["interface"].pop("addresses", None)
+    device.set_peers({})
+    shown = device.show_id()
+    device.overlay = next(str(ipaddress.ip_interface(text).ip) for text in shown["overlay"]
+                          if "." in text)
+    return device
+
+
+def _devices(lab, kind, tox=True):
+    if tox:
+        lab.start_tox()
+    lab.start_stun()
+    return [Device(lab, host, number) for number, host in enumerate(lab.pair(kind), start=1)]
+
+
+def _up(*devices):
+    for device in devices:
+        device.start()
+    for device in devices:
+        device.await_ready()
+        device.await_event("transport", timeout=15)
+
+
+def _invite(device, *arguments):
+    return json.loads(_punchguard(device, "invite", "--json", *arguments))["text"]
+
+
+def _peers(device):
+    return _punchguard(device, "peers", "--names").split()
+
+
+def _kept(device):
+    with open(device.state_file(KEPT), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def _reaches(device, peer, timeout=10):
+    with Pinger(device.host, peer.overlay, 0.02) as pinger:
+        return pinger.first_reply(timeout)
+
+
+def _by_folder(lab, kind="eim/eim"):
+    alice, bob = _devices(lab, kind, tox=False)
+    share_folder(lab, alice, bob)
+    return _bare(alice), _bare(bob)
+
+
+@scenario()
+def over_a_folder_a_ping_comes_through_at_once(folder):
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        _up(alice, bob)
+        start = time.monotonic()
+        said = json.loads(_punchguard(bob, "join", "--json", _invite(alice, "--name", "desk")))
+        assert said["state"] == "connected" and said["peer"] == "alice", said
+        took = _reaches(bob, alice) - start
+        assert took < promised(5), took
+        assert _peers(alice) == ["desk"] and _peers(bob) == ["alice"]
+        for device in alice, bob:
+            mode = os.stat(device.state_file(KEPT)).st_mode & 0o777
+            assert mode == 0o600, oct(mode)
+            assert set(_kept(device)["peers"][0]) == {"name", "id", "addresses"}
+        return f"ping {took:.1f} s after join"
+
+
+@scenario(timeout=120)
+def over_tox_a_ping_comes_through_soon(folder):
+    with Lab(folder) as lab:
+        alice, bob = map(_bare, _devices(lab, "eim/eim"))
+        _up(alice, bob)
+        text = _invite(alice)
+        start = time.monotonic()
+        _punchguard(bob, "join", text, timeout=90)
+        took = _reaches(bob, alice) - start
+        assert took < promised(JOINED), took
+        assert _peers(alice) == ["bob"] and _peers(bob) == ["alice"]
+        return f"ping {took:.1f} s after join"
+
+
+def _without_addresses(lab, kind, *transport):
+    """Two devices whose only transport knows no addresses; they meet by the invitation's secret."""
+    pair = _devices(lab, kind, tox=False)
+    for device in pair:
+        device.conf["signalling"] = []
+        device.add_transport(*transport)
+    return [_bare(device) for device in pair]
+
+
+def _joins(alice, bob):
+    _up(alice, bob)
+    start = time.monotonic()
+    _punchguard(bob, "join", _invite(alice), timeout=60)
+    took = _reaches(bob, alice) - start
+    assert took < promised(JOINED), took
+    assert _peers(alice) == ["bob"] and _peers(bob) == ["alice"]
+    return f"ping {took:.1f} s after join"
+
+
+@scenario(timeout=90)
+def over_the_lan_they_meet_by_the_secret(folder):
+    with Lab(folder) as lab:
+        return _joins(*_without_addresses(lab, "same-link", "lan", ["punchguard-signal-lan"]))
+
+
+@scenario(timeout=90)
+def over_the_dht_they_meet_by_the_secret(folder):
+    with Lab(folder) as lab:
+        lab.start_dht()
+        return _joins(*_without_addresses(lab, "eim/eim", "dht", ["punchguard-signal-dht"],
+                                          {"bootstrap": lab.dht[4]}))
+
+
+@scenario(timeout=120)
+def over_tox_who_comes_second_is_told(folder):
+    with Lab(folder) as lab:
+        alice, bob = map(_bare, _devices(lab, "eim/eim"))
+        carol = _bare(Device(lab, lab.host("carol", lab.home("eim")), 3))
+        _up(alice, bob, carol)
+        text = _invite(alice)
+        _punchguard(bob, "join", text, timeout=90)
+        words = _fails(carol, "join", text, timeout=90)
+        assert "used before" in words, words
+        assert _peers(carol) == [] and _peers(alice) == ["bob"]
+
+
+@scenario()
+def a_third_device_joins_and_one_that_is_removed_is_gone_at_once(folder):
+    with Lab(folder) as lab:
+        alice, bob = _devices(lab, "eim/eim", tox=False)
+        carol = Device(lab, lab.host("carol", lab.home("eim")), 3)
+        share_folder(lab, alice, bob, carol)
+        for device in alice, bob, carol:
+            _bare(device)
+        _up(alice, bob, carol)
+        first = _invite(alice)
+        for device, text in (bob, first), (carol, _invite(alice)):
+            _punchguard(device, "join", text)
+            _reaches(device, alice)
+        assert sorted(_peers(alice)) == ["bob", "carol"] and _peers(bob) == ["alice"]
+        with Pinger(carol.host, alice.overlay, 0.1) as steady:
+            _punchguard(alice, "remove", "bob")
+            with Pinger(bob.host, alice.overlay, 0.02) as pinger:
+                pinger.run(1)
+                assert len(pinger.replies) <= 5, f"{len(pinger.replies)} replies after the removal"
+            steady.run(3)
+            assert len(steady.replies) >= len(steady.sent) - 1, "the other peer's tunnel suffered"
+        assert _peers(alice) == ["carol"]
+        assert [peer["name"] for peer in _kept(alice)["peers"]] == ["carol"]
+        with open(alice.state_file("resume"), encoding="utf-8") as file:
+            assert bob.show_id()["id"] not in file.read(), "something of the peer is kept"
+        _punchguard(bob, "remove", "alice")
+        words = _fails(bob, "join", "--timeout", "5", first)
+        assert _peers(alice) == ["carol"] and ("used" in words or "no answer" in words), words
+
+
+@scenario(timeout=90)
+def peers_that_joined_are_there_after_a_restart(folder):
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        _up(alice, bob)
+        _punchguard(bob, "join", _invite(alice))
+        _reaches(bob, alice)
+        for device in alice, bob:
+            assert device.stop() == 0
+        _up(alice, bob)
+        _reaches(bob, alice, 20)
+        _punchguard(alice, "rename", "bob", "desk")
+        assert _peers(alice) == ["desk"]
+        _reaches(bob, alice, 20)
+
+
+@scenario(timeout=90)
+def who_joins_while_the_other_is_away_is_a_peer_once_it_is_back(folder):
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        _up(alice, bob)
+        text = _invite(alice)
+        alice.stop()
+        assert "no answer yet" in _fails(bob, "join", "--timeout", "2", text)
+        bob.stop()
+        _up(alice, bob)
+        _reaches(bob, alice, 30)
+        assert _peers(alice) == ["bob"] and _peers(bob) == ["alice"]
+
+
+@scenario()
+def what_is_mistyped_or_over_is_said(folder):
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        _up(alice, bob)
+        text = _invite(alice, "--expires", "2s")
+        wrong = text[:41] + ("B" if text[41] != "B" else "C") + text[42:]
+        assert "group 7 of the invitation is mistyped" in _fails(bob, "join", wrong)
+        assert "made that invitation" in _fails(alice, "join", text)
+        time.sleep(2)
+        assert "was good until" in _fails(bob, "join", text)
+        assert "no peer 'x'" in _fails(bob, "remove", "x")
+        assert _peers(alice) == _peers(bob) == []
+
+
+@scenario()
+def without_an_address_of_its_id_a_device_neither_invites_nor_joins(folder):
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        bob.conf["interface"]["addresses"] = ["10.66.0.2/24"]
+        bob.set_peers({})
+        _up(alice, bob)
+        for words in _fails(bob, "invite"), _fails(bob, "join", _invite(alice)):
+            assert f"make {bob.overlay}/32 the first" in words, words
+        assert not os.path.exists(bob.state_file(KEPT))
+        bob.conf["interface"]["addresses"].insert(0, bob.overlay)
+        bob.set_peers({})
+        bob.stop()
+        _up(bob)
+        _punchguard(bob, "join", _invite(alice))
+        _reaches(bob, alice)
+
+
+@scenario(timeout=90)
+def an_identity_moves_to_another_machine_and_is_the_same_peer(folder):
+    with Lab(folder) as lab:
+        alice, bob = _devices(lab, "eim/eim", tox=False)
+        carol = Device(lab, lab.host("carol", lab.home("eim")), 3)
+        share_folder(lab, alice, bob, carol)
+        for device in alice, bob, carol:
+            _bare(device)
+        _up(alice, bob)
+        _punchguard(bob, "join", _invite(alice))
+        _reaches(bob, alice)
+        archive = os.path.join(lab.folder, "identity")
+        _punchguard(alice, "export", archive)
+        assert os.stat(archive).st_mode & 0o777 == 0o600
+        alice.stop()
+        assert "another identity is here" in _fails(carol, "import", archive)
+        _punchguard(carol, "import", "--replace", archive)
+        _up(carol)
+        _reaches(bob, alice, 30)
+        assert _peers(carol) == ["bob"]
+        assert "a broker runs here" in _fails(carol, "import", archive)
