@@ -194,8 +194,6 @@ struct pairing *pairing_new(const struct pairing_options *options)
     pairing->strangers = bucket_full(PAIRING_STRANGERS, PAIRING_STRANGERS_MS);
     pairing->words = bucket_full(PAIRING_WORDS, PAIRING_WORDS_MS);
     pairing->broken = learned_read(&pairing->learned, options->state_dir, &pairing->why) < 0;
-    if (pairing->broken)
-        log_error("%s", pairing->why.message);
     inviter_begin(pairing);
     joiner_begin(pairing);
     return pairing;
@@ -212,6 +210,11 @@ void pairing_free(struct pairing *pairing)
     learned_clear(&pairing->learned);
     free(pairing->state_dir);
     free(pairing);
+}
+
+const struct error *pairing_broken(const struct pairing *pairing)
+{
+    return pairing->broken ? &pairing->why : NULL;
 }
 
 const struct learned *pairing_learned(const struct pairing *pairing)

@@ -88,10 +88,12 @@ struct pairing_options {
 
 struct pairing;
 
-/* Reads peers.json; where it can't be had it is logged, and nothing can be changed. NULL without
- * memory. */
+/* Reads peers.json; where it can't be had nothing can be changed. NULL without memory. */
 struct pairing *pairing_new(const struct pairing_options *options);
 void pairing_free(struct pairing *pairing);
+
+/* Why nothing can be changed, or NULL. */
+const struct error *pairing_broken(const struct pairing *pairing);
 
 /* What was learned; with NULL, nothing. */
 const struct learned *pairing_learned(const struct pairing *pairing);

@@ -198,6 +198,16 @@ static const struct pairing_broker pairing_calls = {
     .tell = on_tell,
 };
 
+static void say_broken(const struct broker *broker)
+{
+    const struct error *why = pairing_broken(broker->pairing);
+
+    if (why == NULL)
+        return;
+    log_error("%s", why->message);
+    event_emit_error(broker->events, NULL, why->code, why->message);
+}
+
 int pairing_broker_open(struct broker *broker, struct error *err)
 {
     struct pairing_options options = {
@@ -216,6 +226,7 @@ int pairing_broker_open(struct broker *broker, struct error *err)
         error_set(err, "no-memory", "out of memory");
         return -ENOMEM;
     }
+    say_broken(broker);
     on_rearm(broker);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "broker/clock.h"
+#include "broker/pairing.h"
 #include "broker/pairing_broker.h"
 #include "broker/reload.h"
 #include "protocol/json.h"
@@ -127,9 +128,16 @@ static void fill_path(struct message_status_peer *m, const struct peer *peer,
 
 static const char *peer_state(const struct peer *peer, const struct session_view *view)
 {
-    if (strcmp(view->state, "offline") == 0 && !any_transport_ready(peer->broker))
+    const struct learned_peer *learned;
+
+    if (strcmp(view->state, "offline") != 0)
+        return view->state;
+    if (!any_transport_ready(peer->broker))
         return "waiting-for-signalling";
-    return view->state;
+    learned = peer->config->learned ? learned_peer_with_key(pairing_learned(peer->broker->pairing),
+                                                            peer->config->grant.key)
+                                    : NULL;
+    return learned != NULL && learned->invitation != NULL ? "joining" : view->state;
 }
 
 static void say_peer(const struct peer *peer, int64_t ref, control_say *say, void *client)

@@ -152,7 +152,8 @@ const struct session_memory *session_memory(const struct session *session);
 
 /* How it stands, for people. Texts live until the next event. */
 struct session_view {
-    const char *state; /* one of status-peer's words but waiting-for-signalling */
+    const char *state; /* one of status-peer's words but waiting-for-signalling
+                        * and joining */
     bool path;         /* as session_has_path() */
     const char *reason; /* why the last negotiation gave no path; NULL where none failed */
     int64_t retry_at;  /* of the next negotiation, INT64_MAX where none waits */

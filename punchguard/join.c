@@ -165,7 +165,7 @@ static enum outcome join(struct joining *joining, char *text, bool wait)
 
     /* A mistyped group is told also where no broker runs. */
     if (invitation_decode(text, &invitation, &joining->err) < 0)
-        return OUTCOME_FAILED;
+        return OUTCOME_USAGE;
     outcome = ask(joining, text);
     if (outcome != OUTCOME_OK)
         return outcome;

@@ -48,6 +48,7 @@ static const char *state_reason(const char *state)
     } reasons[] = {
         {"waiting-for-wireguard", "the tunnel's interface is not ready yet"},
         {"waiting-for-signalling", "no transport is ready yet"},
+        {"joining", "asked by an invitation, and has not answered yet"},
         {"offline", "no transport reaches the peer"},
         {"greeting", "the peer has not proven yet who it is"},
         {"resuming", "the pair of addresses that worked last is tried again"},

@@ -209,6 +209,8 @@ def who_joins_while_the_other_is_away_is_a_peer_once_it_is_back(folder):
         text = _invite(alice)
         alice.stop()
         assert "no answer yet" in _fails(bob, "join", "--timeout", "2", text)
+        status = json.loads(_punchguard(bob, "status", "--json"))
+        assert [peer["state"] for peer in status["peers"]] == ["joining"], status["peers"]
         bob.stop()
         _up(alice, bob)
         _reaches(bob, alice, 30)
