@@ -175,6 +175,8 @@ bool peer_is_reached_by(const struct peer *peer, const struct transport *transpo
 void peer_receive(struct peer *peer, const struct transport *transport, const char *data);
 void peer_handle(struct peer *peer, enum session_event_type type, int slot,
                  const struct message *message);
+/* False, and nothing done, without a sealed channel to it. */
+bool peer_pass(struct peer *peer, const struct message *message);
 /* Tells the peer that we go. */
 void peer_goodbye(struct peer *peer);
 /* Our WireGuard key is known, or another than before: what the peer is greeted with. */

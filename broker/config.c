@@ -154,6 +154,27 @@ static void read_interface(struct config_reader *reader, const struct json_at *a
         check_mtu(reader, at);
 }
 
+static void read_introductions(struct config_reader *reader, const struct json_at *at)
+{
+    static const char *const words[] = {[INTRODUCTIONS_ASK] = "ask",
+                                        [INTRODUCTIONS_ACCEPT] = "accept",
+                                        [INTRODUCTIONS_IGNORE] = "ignore"};
+    const char *text;
+    struct error err;
+
+    if (json_as_string(at, &text, &err) < 0) {
+        config_note(reader, &err);
+        return;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(words[i], text) == 0) {
+            reader->config->introductions = (enum config_introductions)i;
+            return;
+        }
+    }
+    config_fail(reader, at, "bad-value", "'%.40s': one of ask, accept, ignore is right", text);
+}
+
 static void read_scalars(struct config_reader *reader, const struct json_at *root)
 {
     struct config *config = reader->config;
@@ -169,6 +190,8 @@ static void read_scalars(struct config_reader *reader, const struct json_at *roo
         read_path(reader, &at, STATE_DIR_BYTES_MAX, STATE_DIR_DEFAULT, &config->state_dir);
     else
         default_state_dir(reader);
+    if (json_member(root, "introductions", &at))
+        read_introductions(reader, &at);
     if (json_member(root, "control", &at))
         read_path(reader, &at, sizeof((struct sockaddr_un *)0)->sun_path - 1,
                   CONTROL_FOLDER "/pg0.sock", &config->control);
@@ -178,8 +201,8 @@ static void read_scalars(struct config_reader *reader, const struct json_at *roo
 
 static void read_root(struct config_reader *reader, const struct json_at *root)
 {
-    static const char *const known[] = {"name",       "state_dir", "control", "interface",
-                                        "signalling", "ice",       "peers",   NULL};
+    static const char *const known[] = {"name",  "state_dir",     "control", "interface", "signalling",
+                                        "ice",   "introductions", "peers",   NULL};
     struct error err;
     struct json_at at;
 

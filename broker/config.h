@@ -28,12 +28,16 @@ struct config_peer {
     bool learned;     /* not in the file: config_learned.h */
 };
 
+/* What is done with the devices that peers introduce. */
+enum config_introductions { INTRODUCTIONS_ASK, INTRODUCTIONS_ACCEPT, INTRODUCTIONS_IGNORE };
+
 struct config {
     char *path;      /* of the file, absolute */
     char *name;      /* of this device; default: the host's name */
     char *state_dir; /* default /var/lib/punchguard */
     char *control;   /* default /run/punchguard/INTERFACE.sock */
     struct interface interface;
+    enum config_introductions introductions; /* default: ask */
     struct config_transport *transports; /* default: tox, punchguard-signal-tox, no options */
     size_t transport_count;
     char **stun; /* "host:port"; NULL where the key is absent: ice-agent's own defaults */

@@ -235,6 +235,9 @@ static void compare_rest(struct comparison *c)
     if (!same_text(old->name, new->name))
         note(c, CONFIG_NAME, CONFIG_DIFF_NONE, CONFIG_DIFF_NONE, "this device is now '%s'",
              new->name);
+    if (old->introductions != new->introductions)
+        note(c, CONFIG_INTRODUCTIONS, CONFIG_DIFF_NONE, CONFIG_DIFF_NONE,
+             "another answer to introductions");
 }
 
 struct config_diff *config_diff(const struct config *before, const struct config *after)

@@ -29,6 +29,7 @@ enum config_change_type {
     CONFIG_PEER_ALLOWED,   /* allowed_ips */
     CONFIG_ICE,
     CONFIG_NAME,
+    CONFIG_INTRODUCTIONS,
     CONFIG_RESTART, /* can't be changed while the broker runs */
 };
 

@@ -86,6 +86,7 @@ struct config *config_copy_written(const struct config *config)
     copy->state_dir = copy_text(config->state_dir, &failed);
     copy->control = copy_text(config->control, &failed);
     copy->interface = config->interface;
+    copy->introductions = config->introductions;
     copy->stun_count = config->stun_count;
     copy->stun = copy_texts(config->stun, config->stun_count, &failed);
     copy->turn = copy_text(config->turn, &failed);
@@ -246,6 +247,8 @@ int config_add_learned(struct config *config, const struct learned *learned,
         const struct learned_peer *peer = &learned->peers[i];
         const struct config_peer *same = same_peer(config, peer);
 
+        if (peer->introduced_by[0] != '\0')
+            continue;
         if (same != NULL)
             say_left_out(config, peer, same);
         else if (config->peer_count == CONFIG_PEERS_MAX)

@@ -155,6 +155,10 @@ static const struct control_request {
     {MESSAGE_control_join, true, offsetof(struct message, control_join.ref), on_pair},
     {MESSAGE_control_rename, true, offsetof(struct message, control_rename.ref), on_pair},
     {MESSAGE_control_remove, true, offsetof(struct message, control_remove.ref), on_pair},
+    {MESSAGE_control_introduce, true, offsetof(struct message, control_introduce.ref), on_pair},
+    {MESSAGE_control_introductions, false, offsetof(struct message, control_introductions.ref),
+     on_pair},
+    {MESSAGE_control_accept, true, offsetof(struct message, control_accept.ref), on_pair},
     {MESSAGE_control_stop, true, offsetof(struct message, control_stop.ref), on_stop},
 };
 

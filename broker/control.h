@@ -46,7 +46,7 @@ struct control_broker {
                     struct error *err);
     /* Rereads the configuration, and says reloaded. */
     int (*reload)(void *data, int64_t ref, control_say *say, void *client, struct error *err);
-    /* invite, invitations, cancel, join, rename or remove. */
+    /* invite, invitations, cancel, join, rename, remove, introduce, introductions or accept. */
     int (*pair)(void *data, const struct message *m, control_say *say, void *client,
                 struct error *err);
     /* With `keep` the tunnels stay. */

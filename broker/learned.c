@@ -78,6 +78,7 @@ struct learned_peer *learned_peer_add(struct learned *learned, const uint8_t key
     memcpy(peer->key, key, ID_KEY_BYTES);
     peer->contact = *contact;
     peer->invitation = copy;
+    peer->introduced_by[0] = '\0';
     return peer;
 }
 
@@ -162,13 +163,14 @@ void learned_clear(struct learned *learned)
 
 /* Reading */
 
-static int read_name(const struct json_at *object, char name[PEER_NAME_MAX + 1], struct error *err)
+static int read_name(const struct json_at *object, const char *key, char name[PEER_NAME_MAX + 1],
+                     struct error *err)
 {
     struct json_at at;
     struct error why;
     const char *text;
 
-    if (json_require(object, "name", &at, err) < 0 || json_as_string(&at, &text, err) < 0)
+    if (json_require(object, key, &at, err) < 0 || json_as_string(&at, &text, err) < 0)
         return -EINVAL;
     if (peer_name_check(text, &why) < 0)
         return json_fail(&at, err, why.code, "%s", why.message);
@@ -190,20 +192,11 @@ static int read_id(const struct json_at *at, uint8_t key[ID_KEY_BYTES], struct e
 
 static int read_addresses(const struct json_at *peer, struct contact *contact, struct error *err)
 {
-    struct json_at at, item;
-    struct error why;
-    const char *transport, *address;
+    struct json_at at;
 
-    if (json_require(peer, "addresses", &at, err) < 0 || json_as_object(&at, NULL, err) < 0)
+    if (json_require(peer, "addresses", &at, err) < 0)
         return -EINVAL;
-    for (size_t i = 0; (transport = json_key(&at, i)) != NULL; i++) {
-        json_member(&at, transport, &item);
-        if (json_as_string(&item, &address, err) < 0)
-            return -EINVAL;
-        if (contact_add(contact, transport, address, &why) < 0)
-            return json_fail(&item, err, why.code, "%s", why.message);
-    }
-    return 0;
+    return contact_read_addresses(contact, &at, err);
 }
 
 static int read_invitation_text(const struct json_at *peer, const char **text, struct error *err)
@@ -225,19 +218,26 @@ static int read_invitation_text(const struct json_at *peer, const char **text, s
 
 static int read_peer(struct learned *learned, const struct json_at *at, struct error *err)
 {
-    static const char *const known[] = {"name", "id", "addresses", "invitation", NULL};
+    static const char *const known[] = {"name",          "id", "addresses", "invitation",
+                                        "introduced_by", NULL};
     struct contact contact = {.count = 0};
+    char by[PEER_NAME_MAX + 1] = "";
+    struct learned_peer *peer;
     uint8_t key[ID_KEY_BYTES];
     struct json_at id;
     struct error why;
     const char *text;
 
-    if (json_as_object(at, known, err) < 0 || read_name(at, contact.name, err) < 0 ||
+    if (json_as_object(at, known, err) < 0 || read_name(at, "name", contact.name, err) < 0 ||
         json_require(at, "id", &id, err) < 0 || read_id(&id, key, err) < 0 ||
         read_addresses(at, &contact, err) < 0 || read_invitation_text(at, &text, err) < 0)
         return -EINVAL;
-    if (learned_peer_add(learned, key, &contact, text, &why) == NULL)
+    if (json_member(at, "introduced_by", &id) && read_name(at, "introduced_by", by, err) < 0)
+        return -EINVAL;
+    peer = learned_peer_add(learned, key, &contact, text, &why);
+    if (peer == NULL)
         return json_fail(at, err, why.code, "%s", why.message);
+    strcpy(peer->introduced_by, by);
     return 0;
 }
 
@@ -269,7 +269,7 @@ static int read_invitation(struct learned *learned, const struct json_at *at, st
         json_require(at, "expires", &member, err) < 0 ||
         json_as_integer(&member, 0, UINT32_MAX, &own->expires, err) < 0)
         return -EINVAL;
-    if (json_member(at, "name", &member) && read_name(at, own->name, err) < 0)
+    if (json_member(at, "name", &member) && read_name(at, "name", own->name, err) < 0)
         return -EINVAL;
     own->used = json_member(at, "used_by", &member);
     if (own->used && read_id(&member, own->used_by, err) < 0)
@@ -395,20 +395,21 @@ static void write_text(FILE *out, const char *key, const char *text)
 
 static void write_peer(FILE *out, const struct learned_peer *peer, const char *separator)
 {
-    char id[ID_TEXT_LENGTH + 1];
+    char id[ID_TEXT_LENGTH + 1], *addresses = contact_addresses_text(&peer->contact);
 
     id_encode(peer->key, id);
     fprintf(out, "%s\n    {", separator);
     write_text(out, "name", peer->contact.name);
-    fprintf(out, ",\n     \"id\": \"%s\",\n     \"addresses\": {", id);
-    for (size_t i = 0; i < peer->contact.count; i++) {
-        fputs(i > 0 ? ", " : "", out);
-        write_text(out, peer->contact.items[i].transport, peer->contact.items[i].address);
-    }
-    fputc('}', out);
+    fprintf(out, ",\n     \"id\": \"%s\",\n     \"addresses\": %s", id,
+            addresses != NULL ? addresses : "null");
+    free(addresses);
     if (peer->invitation != NULL) {
         fputs(",\n     ", out);
         write_text(out, "invitation", peer->invitation);
+    }
+    if (peer->introduced_by[0] != '\0') {
+        fputs(",\n     ", out);
+        write_text(out, "introduced_by", peer->introduced_by);
     }
     fputc('}', out);
 }

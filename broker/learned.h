@@ -21,6 +21,9 @@ struct learned_peer {
     uint8_t key[ID_KEY_BYTES]; /* public identity key */
     struct contact contact;    /* the name that it has here, its addresses */
     char *invitation;          /* the text, while it has not accepted us; else NULL */
+    /* The peer that introduced it; "" for a peer. What was introduced is none until it is accepted
+     * here. */
+    char introduced_by[PEER_NAME_MAX + 1];
 };
 
 /* One that we made. */

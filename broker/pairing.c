@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "broker/pairing_state.h"
+#include "protocol/json.h"
 #include "protocol/log.h"
 
 static const char *const meeting_titles[] = {
@@ -332,6 +333,85 @@ void pairing_peer_there(struct pairing *pairing, const uint8_t key[ID_KEY_BYTES]
     joiner_accepted(pairing, key);
 }
 
+/* Introductions */
+
+static size_t introduced_count(const struct learned *learned)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < learned->peer_count; i++)
+        count += learned->peers[i].introduced_by[0] != '\0';
+    return count;
+}
+
+/* Its name, made free, and its addresses. */
+static int read_introduced(struct pairing *pairing, const struct message_introduce *told,
+                           struct contact *contact, struct error *err)
+{
+    struct json *document = json_parse(told->addresses, strlen(told->addresses), err);
+    struct json_at root;
+    int rc = -EINVAL;
+
+    memset(contact, 0, sizeof *contact);
+    contact_set_name(contact, told->name);
+    pairing_free_name(pairing, contact->name);
+    if (document != NULL) {
+        root = json_root(document);
+        rc = contact_read_addresses(contact, &root, err);
+    }
+    json_destroy(document);
+    return rc;
+}
+
+/* Whether there is anything to learn of it. */
+static bool is_news(struct pairing *pairing, const uint8_t key[ID_KEY_BYTES], struct error *err)
+{
+    if (memcmp(key, pairing->identity->public, ID_KEY_BYTES) == 0 ||
+        pairing_name_of(pairing, key) != NULL)
+        return false;
+    if (introduced_count(&pairing->learned) < PAIRING_INTRODUCED_MAX)
+        return true;
+    error_set(err, "too-many", "%d wait to be accepted already", PAIRING_INTRODUCED_MAX);
+    return false;
+}
+
+static int introduce(struct pairing *pairing, const char *by, const struct message_introduce *told,
+                     bool accept, struct error *err)
+{
+    uint8_t key[ID_KEY_BYTES];
+    struct learned_peer *peer;
+    struct contact contact;
+    int rc;
+
+    err->message[0] = '\0';
+    if (id_decode(told->id, key, err) < 0 || !is_news(pairing, key, err) ||
+        read_introduced(pairing, told, &contact, err) < 0)
+        return -EINVAL;
+    peer = learned_peer_add(&pairing->learned, key, &contact, NULL, err);
+    if (peer == NULL)
+        return -ENOMEM;
+    if (!accept)
+        snprintf(peer->introduced_by, sizeof peer->introduced_by, "%s", by);
+    rc = pairing_save(pairing, err);
+    if (rc < 0) {
+        learned_peer_remove(&pairing->learned, peer);
+        return rc;
+    }
+    pairing->broker->tell(pairing->data, contact.name, accept ? "joined" : "introduced", by);
+    if (accept)
+        pairing->broker->changed(pairing->data);
+    return 0;
+}
+
+void pairing_introduced(struct pairing *pairing, const char *by,
+                        const struct message_introduce *told, bool accept)
+{
+    struct error err;
+
+    if (pairing != NULL && introduce(pairing, by, told, accept, &err) < 0 && err.message[0] != '\0')
+        log_warn("%s introduces a device, which is passed over: %s", by, err.message);
+}
+
 /* What people ask for */
 
 /* One that was learned; else -ENOENT. */
@@ -350,6 +430,30 @@ static struct learned_peer *learned_or_told(struct pairing *pairing, const char 
     else
         error_set(err, "no-such-peer", "there is no peer '%s'", peer);
     return NULL;
+}
+
+int pairing_accept(struct pairing *pairing, const char *peer, struct error *err)
+{
+    struct learned_peer *learned = learned_or_told(pairing, peer, err);
+    char by[PEER_NAME_MAX + 1];
+    int rc;
+
+    if (learned == NULL)
+        return -ENOENT;
+    if (learned->introduced_by[0] == '\0') {
+        error_set(err, "no-introduction", "'%s' is a peer already", peer);
+        return -EEXIST;
+    }
+    strcpy(by, learned->introduced_by);
+    learned->introduced_by[0] = '\0';
+    rc = pairing_save(pairing, err);
+    if (rc < 0) {
+        strcpy(learned->introduced_by, by);
+        return rc;
+    }
+    pairing->broker->tell(pairing->data, peer, "joined", by);
+    pairing->broker->changed(pairing->data);
+    return 0;
 }
 
 int pairing_rename(struct pairing *pairing, const char *peer, const char *name, struct error *err)

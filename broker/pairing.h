@@ -16,6 +16,7 @@
 
 #include "broker/identity.h"
 #include "broker/learned.h"
+#include "protocol/message.h"
 
 /* An invitation that nothing is said of is good for so long, in seconds, and at most. */
 #define PAIRING_EXPIRES_S     (24 * 3600)
@@ -40,6 +41,9 @@
 /* An answer waits so long for the new peer to be reached, in ms; so many at a time. */
 #define PAIRING_ANSWER_MS  600000
 #define PAIRING_ANSWER_MAX 16
+
+/* Introduced, and not accepted: so many at once. */
+#define PAIRING_INTRODUCED_MAX 16
 
 struct pairing_transport {
     const char *name;
@@ -115,6 +119,11 @@ void pairing_peer_online(struct pairing *pairing, size_t index, const uint8_t ke
 /* The sealed channel with the peer stands. */
 void pairing_peer_there(struct pairing *pairing, const uint8_t key[ID_KEY_BYTES]);
 
+/* The peer `by` tells of another one, which is a peer once somebody accepts it here, or at once
+ * with `accept`. Without effect for whom we know, and where PAIRING_INTRODUCED_MAX wait. */
+void pairing_introduced(struct pairing *pairing, const char *by,
+                        const struct message_introduce *told, bool accept);
+
 /* What people ask for. Each: 0, or -errno with `err` filled. */
 
 /* `name` ("" for its own) is the joiner's here; `lifetime` in seconds, 0 for PAIRING_EXPIRES_S. */
@@ -126,6 +135,8 @@ int pairing_cancel(struct pairing *pairing, const char *invitation, struct error
  * identity key. */
 int pairing_join(struct pairing *pairing, const char *text, const char *name,
                  char peer[PEER_NAME_MAX + 1], uint8_t key[ID_KEY_BYTES], struct error *err);
+/* One that was introduced; pairing_remove() declines it. */
+int pairing_accept(struct pairing *pairing, const char *peer, struct error *err);
 int pairing_rename(struct pairing *pairing, const char *peer, const char *name, struct error *err);
 int pairing_remove(struct pairing *pairing, const char *peer, struct error *err);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "broker/clock.h"
@@ -363,6 +364,86 @@ static int control_join(struct broker *broker, const struct message_control_join
     return 0;
 }
 
+/* What one of the two is told of the other. */
+static bool tell_of(struct peer *to, const struct peer *about)
+{
+    const struct config_peer *config = about->config;
+    struct contact contact = {.count = 0};
+    struct message m;
+    struct error err;
+    char *addresses;
+    bool told = false;
+
+    for (size_t i = 0; i < about->broker->config->transport_count; i++)
+        if (config->addresses[i] != NULL &&
+            contact_add(&contact, about->broker->config->transports[i].name, config->addresses[i],
+                        &err) < 0)
+            log_warn("%s", err.message);
+    addresses = contact_addresses_text(&contact);
+    message_init(&m, MESSAGE_introduce);
+    m.introduce.name = text(config->grant.peer);
+    m.introduce.id = text(config->id);
+    m.introduce.addresses = addresses;
+    if (addresses != NULL)
+        told = peer_pass(to, &m);
+    free(addresses);
+    return told;
+}
+
+static struct peer *reached(struct broker *broker, const char *name, struct error *err)
+{
+    struct peer *peer = peer_named(broker, name);
+
+    if (peer == NULL) {
+        error_set(err, "no-such-peer", "there is no peer '%s'", name);
+        return NULL;
+    }
+    if (peer->online != 0 && envelope_is_ready(peer->envelope))
+        return peer;
+    error_set(err, "not-reached",
+              "'%s' is not reached now: two peers are introduced while both are there", name);
+    return NULL;
+}
+
+static int control_introduce(struct broker *broker, const struct message_control_introduce *asked,
+                             struct error *err)
+{
+    struct peer *one = reached(broker, asked->peer, err), *two;
+
+    two = one != NULL ? reached(broker, asked->other, err) : NULL;
+    if (two == NULL)
+        return -ENOENT;
+    if (one == two) {
+        error_set(err, "duplicate", "two peers are introduced to each other, not one");
+        return -EINVAL;
+    }
+    if (tell_of(one, two) && tell_of(two, one))
+        return 0;
+    error_set(err, "not-reached", "a message could not be sent: try again");
+    return -EAGAIN;
+}
+
+static int control_introductions(const struct broker *broker, int64_t ref, control_say *say,
+                                 void *client)
+{
+    const struct learned *learned = pairing_learned(broker->pairing);
+    char id[ID_TEXT_LENGTH + 1];
+    struct message m;
+
+    for (size_t i = 0; i < learned->peer_count; i++) {
+        if (learned->peers[i].introduced_by[0] == '\0')
+            continue;
+        id_encode(learned->peers[i].key, id);
+        message_init(&m, MESSAGE_control_introduction);
+        m.control_introduction.ref = ref;
+        m.control_introduction.peer = text(learned->peers[i].contact.name);
+        m.control_introduction.id = id;
+        m.control_introduction.by = text(learned->peers[i].introduced_by);
+        say(client, &m);
+    }
+    return 0;
+}
+
 int pairing_broker_control(void *data, const struct message *m, control_say *say, void *client,
                            struct error *err)
 {
@@ -385,6 +466,12 @@ int pairing_broker_control(void *data, const struct message *m, control_say *say
         return pairing_rename(broker->pairing, m->control_rename.peer, m->control_rename.name, err);
     case MESSAGE_control_remove:
         return pairing_remove(broker->pairing, m->control_remove.peer, err);
+    case MESSAGE_control_introduce:
+        return control_introduce(broker, &m->control_introduce, err);
+    case MESSAGE_control_introductions:
+        return control_introductions(broker, m->control_introductions.ref, say, client);
+    case MESSAGE_control_accept:
+        return pairing_accept(broker->pairing, m->control_accept.peer, err);
     default:
         error_set(err, "unknown-request", "this broker does not know that request");
         return -EINVAL;

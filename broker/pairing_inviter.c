@@ -164,6 +164,7 @@ static struct learned_peer *learn(struct pairing *pairing,
         log_warn("%s joins by an invitation, and was peer '%s' before", contact.name,
                  peer->contact.name);
         refresh(peer, &contact);
+        peer->introduced_by[0] = '\0';
         return peer;
     }
     if (invitation->name[0] != '\0')

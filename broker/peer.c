@@ -162,6 +162,15 @@ void peer_presence(struct peer *peer, const struct transport *transport, bool on
     peer_arm(peer);
 }
 
+static void peer_introduced(struct peer *peer, const struct message_introduce *told)
+{
+    enum config_introductions answer = peer->broker->config->introductions;
+
+    if (answer != INTRODUCTIONS_IGNORE)
+        pairing_introduced(peer->broker->pairing, peer->config->grant.peer, told,
+                           answer == INTRODUCTIONS_ACCEPT);
+}
+
 /* A key that comes back after another one is that of a second device with this id: a device that
  * lost its key makes a new one. */
 static void peer_watch_key(struct peer *peer, const char *key)
@@ -198,6 +207,8 @@ static void peer_text(struct peer *peer, const char *text, bool hello, bool late
         peer_watch_key(peer, m.peer_hello.wg_public_key);
     if (m.type == MESSAGE_peer_hello && hello)
         peer_handle(peer, SESSION_HELLO, 0, &m);
+    else if (m.type == MESSAGE_introduce)
+        peer_introduced(peer, &m.introduce);
     else if (m.type != MESSAGE_NONE && m.type != MESSAGE_peer_hello)
         peer_handle(peer, late ? SESSION_MESSAGE_LATE : SESSION_MESSAGE, 0, &m);
     message_clear(&m);
@@ -254,13 +265,20 @@ void peer_set_hello(struct peer *peer)
     peer_arm(peer);
 }
 
+bool peer_pass(struct peer *peer, const struct message *message)
+{
+    if (peer->online == 0 || !envelope_is_ready(peer->envelope))
+        return false;
+    peer_say(peer, message);
+    return true;
+}
+
 void peer_goodbye(struct peer *peer)
 {
     struct message bye;
 
     message_init(&bye, MESSAGE_bye);
-    if (peer->online != 0 && envelope_is_ready(peer->envelope))
-        peer_say(peer, &bye);
+    peer_pass(peer, &bye);
 }
 
 struct peer *peer_new(struct broker *broker, const struct config_peer *config, size_t index,

@@ -257,6 +257,7 @@ static void carry_out(struct reload *reload, const struct config_change *change)
     case CONFIG_PEER_REMOVED:
     case CONFIG_ICE:
     case CONFIG_NAME:
+    case CONFIG_INTRODUCTIONS:
     case CONFIG_RESTART:
         break;
     }

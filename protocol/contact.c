@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Packed: a byte of the name's length, the name, a byte of how many addresses follow; of each: a
@@ -94,6 +95,47 @@ int contact_add(struct contact *contact, const char *transport, const char *addr
     strcpy(item->address, address);
     contact->count++;
     return 0;
+}
+
+int contact_read_addresses(struct contact *contact, const struct json_at *at, struct error *err)
+{
+    const char *transport, *address;
+    struct json_at item;
+    struct error why;
+
+    if (json_as_object(at, NULL, err) < 0)
+        return -EINVAL;
+    for (size_t i = 0; (transport = json_key(at, i)) != NULL; i++) {
+        json_member(at, transport, &item);
+        if (json_as_string(&item, &address, err) < 0)
+            return -EINVAL;
+        if (contact_add(contact, transport, address, &why) < 0)
+            return json_fail(&item, err, why.code, "%s", why.message);
+    }
+    return 0;
+}
+
+char *contact_addresses_text(const struct contact *contact)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return NULL;
+    fputc('{', out);
+    for (size_t i = 0; i < contact->count; i++) {
+        char *address = json_quote(contact->items[i].address);
+
+        fprintf(out, "%s\"%s\": %s", i > 0 ? ", " : "", contact->items[i].transport,
+                address != NULL ? address : "null");
+        free(address);
+    }
+    fputc('}', out);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 static enum form form_of(const char *address)

@@ -11,6 +11,7 @@
 
 #include "protocol/error.h"
 #include "protocol/interface.h"
+#include "protocol/json.h"
 
 #define CONTACT_TRANSPORTS_MAX 8
 #define CONTACT_TRANSPORT_MAX  32  /* bytes of a transport's name */
@@ -35,6 +36,11 @@ void contact_set_name(struct contact *contact, const char *text);
 /* 0, or -EINVAL with `err` filled for what can't be packed: too long, empty, too many, twice. */
 int contact_add(struct contact *contact, const char *transport, const char *address,
                 struct error *err);
+
+/* Adds what a JSON object {TRANSPORT: ADDRESS} has. 0, or -EINVAL with `err` naming the place. */
+int contact_read_addresses(struct contact *contact, const struct json_at *at, struct error *err);
+/* The addresses as such an object's text, for the caller to free; NULL without memory. */
+char *contact_addresses_text(const struct contact *contact);
 
 /* How many bytes were written, at most CONTACT_PACKED_MAX; the contact is one that contact_add()
  * and contact_set_name() or contact_unpack() made. */

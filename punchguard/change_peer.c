@@ -1,21 +1,48 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * rename and remove: one request each.
+ * rename, remove, introduce and accept: one request each.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "punchguard/client.h"
+#include "punchguard/snapshot.h"
 
-static enum outcome call(const struct context *context, struct message *request)
+struct listing {
+    const struct context *context;
+    size_t count;
+};
+
+static void on_introduction(void *data, const struct message *m, const char *line)
+{
+    const struct message_control_introduction *told = &m->control_introduction;
+    struct listing *listing = data;
+    char *object;
+
+    if (m->type != MESSAGE_control_introduction)
+        return;
+    if (listing->context->json) {
+        object = snapshot_object(line);
+        printf("%s%s", listing->count > 0 ? "," : "", object != NULL ? object : "{}");
+        free(object);
+    } else {
+        printf("%s  %s  introduced by %s\n", told->peer, told->id, told->by);
+    }
+    listing->count++;
+}
+
+static enum outcome call(const struct context *context, struct message *request,
+                         struct listing *listing)
 {
     struct client *client;
     struct error err;
     enum outcome outcome = client_connect(&client, context, &err);
 
     if (outcome == OUTCOME_OK)
-        outcome = client_call(client, request, NULL, NULL, &err);
+        outcome =
+            client_call(client, request, listing != NULL ? on_introduction : NULL, listing, &err);
     client_close(client);
-    if (outcome == OUTCOME_OK && context->json)
+    if (outcome == OUTCOME_OK && context->json && listing == NULL)
         puts("{}");
     return outcome == OUTCOME_OK ? outcome : command_fail(outcome, &err);
 }
@@ -28,7 +55,7 @@ static enum outcome run_rename(struct context *context, int argc, char **argv)
     message_init(&m, MESSAGE_control_rename);
     m.control_rename.peer = argv[optind];
     m.control_rename.name = argv[optind + 1];
-    return call(context, &m);
+    return call(context, &m, NULL);
 }
 
 static enum outcome run_remove(struct context *context, int argc, char **argv)
@@ -38,8 +65,64 @@ static enum outcome run_remove(struct context *context, int argc, char **argv)
     command_option(context, argc, argv, "", NULL, 1, 1);
     message_init(&m, MESSAGE_control_remove);
     m.control_remove.peer = argv[optind];
-    return call(context, &m);
+    return call(context, &m, NULL);
 }
+
+static enum outcome run_introduce(struct context *context, int argc, char **argv)
+{
+    struct message m;
+
+    command_option(context, argc, argv, "", NULL, 2, 2);
+    message_init(&m, MESSAGE_control_introduce);
+    m.control_introduce.peer = argv[optind];
+    m.control_introduce.other = argv[optind + 1];
+    return call(context, &m, NULL);
+}
+
+static enum outcome list(const struct context *context)
+{
+    struct listing listing = {.context = context};
+    enum outcome outcome;
+    struct message m;
+
+    message_init(&m, MESSAGE_control_introductions);
+    if (context->json)
+        putchar('[');
+    outcome = call(context, &m, &listing);
+    if (context->json)
+        puts("]");
+    else if (outcome == OUTCOME_OK && listing.count == 0)
+        puts("nobody waits to be accepted");
+    return outcome;
+}
+
+static enum outcome run_accept(struct context *context, int argc, char **argv)
+{
+    struct message m;
+
+    command_option(context, argc, argv, "", NULL, 0, 1);
+    if (optind == argc)
+        return list(context);
+    message_init(&m, MESSAGE_control_accept);
+    m.control_accept.peer = argv[optind];
+    return call(context, &m, NULL);
+}
+
+const struct command command_introduce = {
+    .name = "introduce",
+    .arguments = "PEER PEER",
+    .summary = "Tell two peers of each other; each asks its person whether it accepts",
+    .help = "",
+    .run = run_introduce,
+};
+
+const struct command command_accept = {
+    .name = "accept",
+    .arguments = "[PEER]",
+    .summary = "Take a device as a peer that another peer introduced; list those that wait",
+    .help = "",
+    .run = run_accept,
+};
 
 const struct command command_rename = {
     .name = "rename",

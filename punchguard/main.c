@@ -15,9 +15,10 @@
 #include "punchguard/settings.h"
 
 static const struct command *const commands[] = {
-    &command_up,     &command_down,  &command_status, &command_id,     &command_invite,
-    &command_join,   &command_peers, &command_rename, &command_remove, &command_export,
-    &command_import, &command_ping,  &command_events, &command_reload, &command_netcheck,
+    &command_up,     &command_down,     &command_status, &command_id,     &command_invite,
+    &command_join,   &command_peers,    &command_rename, &command_remove, &command_introduce,
+    &command_accept, &command_export,   &command_import, &command_ping,   &command_events,
+    &command_reload, &command_netcheck,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -109,6 +109,8 @@ static const struct wrong wrongs[] = {
     {WITH("'state_dir': 'var/lib'"), "$.state_dir: ", "absolute path, such as /var/lib/punchguard"},
     {WITH("'state_dir': '/'"), "$.state_dir: ", "absolute path"},
     {WITH("'state_dir': ['/x']"), "$.state_dir: ", "a string is expected, this is an array"},
+    {WITH("'introductions': true"), "$.introductions: ", "a string is expected"},
+    {WITH("'introductions': 'no'"), "$.introductions: ", "one of ask, accept, ignore"},
     {WITH("'control': 'pg.sock'"),
      "$.control: ", "absolute path, such as /run/punchguard/pg0.sock"},
     {WITH("'control': "
@@ -421,6 +423,7 @@ static void transports_that_are_installed_are_used_unasked(void **state)
 
 static const char whole[] =
     "{'name': 'laptop', 'state_dir': '/tmp/pg', 'control': '/tmp/pg/control.sock',"
+    " 'introductions': 'accept',"
     " 'interface': {'name': 'wg7', 'addresses': ['10.66.0.1/24', 'fd00::1/64'], 'mtu': 1420,"
     "   'listen_port': 51820, 'backend': 'kernel'},"
     " 'signalling': [{'name': 'tox', 'command': ['punchguard-signal-tox'],"
@@ -444,6 +447,7 @@ static void a_whole_configuration_is_read(void **state)
     assert_string_equal(config->name, "laptop");
     assert_string_equal(config->state_dir, "/tmp/pg");
     assert_string_equal(config->control, "/tmp/pg/control.sock");
+    assert_int_equal(config->introductions, INTRODUCTIONS_ACCEPT);
     assert_string_equal(config->interface.name, "wg7");
     assert_int_equal(config->interface.address_count, 2);
     assert_int_equal(config->interface.listen_port, 51820);

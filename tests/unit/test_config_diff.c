@@ -196,6 +196,7 @@ static void the_rest_is_told_by_its_path(void **state)
         const char *text;
     } cases[] = {
         {"'name': 'm'", CONFIG_NAME, "'m'"},
+        {"'introductions': 'accept'", CONFIG_INTRODUCTIONS, "introductions"},
         {"'ice': {'stun': ['a']}", CONFIG_ICE, "STUN"},
         {"'ice': {'stun': []}", CONFIG_ICE, "STUN"},
         {"'ice': {'turn': [{'server': 'x', 'username': 'u', 'password': 'p'}]}", CONFIG_ICE,

@@ -127,6 +127,9 @@ static void what_the_file_says_of_a_name_or_an_id_counts(void **state)
     learn("a", 2, NULL, NULL); /* the name */
     learn("x", 1, NULL, NULL); /* the id */
     learn("y", 3, NULL, NULL); /* our own */
+    memset(keys[2], 9, sizeof keys[2]);
+    learn("z", 2, NULL, NULL); /* introduced, and not accepted */
+    strcpy(learned.peers[3].introduced_by, "a");
     assert_int_equal(config_add_learned(config, &learned, keys[3]), 0);
     assert_int_equal(config->peer_count, 2);
     config_destroy(config);

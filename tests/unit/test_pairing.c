@@ -881,6 +881,85 @@ static void one_that_was_connected_before_stays_a_peer_when_refused(void **state
     assert_non_null(strstr(BOB->said, "alice:refused"));
 }
 
+/* What bob says of carol, or with `key` of that one. */
+static void introduce(const char *name, const uint8_t *key, char *addresses, bool accept)
+{
+    char id[ID_TEXT_LENGTH + 1], copy[128];
+    struct message_introduce told = {.name = copy, .id = id, .addresses = addresses};
+
+    strcpy(copy, name);
+    id_encode(key != NULL ? key : CAROL->identity.public, id);
+    pairing_introduced(ALICE->pairing, "bob", &told, accept);
+    settle();
+}
+
+static void who_is_introduced_is_a_peer_once_it_is_accepted(void **state)
+{
+    static char addresses[] = "{\"tox\": \"AB\"}";
+
+    (void)state;
+    introduce("car ol", NULL, addresses, false);
+    assert_string_equal(ALICE->said, "car-ol:introduced ");
+    assert_false(ALICE->changed);
+    /* Also after a restart. */
+    pairing_free(ALICE->pairing);
+    open_pairing(ALICE);
+    assert_string_equal(pairing_learned(ALICE->pairing)->peers[0].introduced_by, "bob");
+    assert_true(pairing_accept(ALICE->pairing, "x", &err) < 0);
+    assert_string_equal(err.code, "no-such-peer");
+    assert_int_equal(pairing_accept(ALICE->pairing, "car-ol", &err), 0);
+    has_peer(ALICE, "car-ol", CAROL);
+    assert_string_equal(pairing_learned(ALICE->pairing)->peers[0].introduced_by, "");
+    assert_string_equal(pairing_learned(ALICE->pairing)->peers[0].contact.items[0].address, "AB");
+    assert_true(pairing_accept(ALICE->pairing, "car-ol", &err) < 0);
+    assert_string_equal(err.code, "no-introduction");
+}
+
+static void whom_we_know_is_not_introduced(void **state)
+{
+    static char none[] = "{}", wrong[] = "{\"tox\": 1}";
+
+    (void)state;
+    introduce("carol", NULL, wrong, false);
+    introduce("me", ALICE->identity.public, none, true);
+    ALICE->configured = "desk";
+    memcpy(ALICE->configured_key, CAROL->identity.public, ID_KEY_BYTES);
+    introduce("carol", NULL, none, true);
+    assert_int_equal(peers_of(ALICE), 0);
+    ALICE->configured = NULL;
+    introduce("carol", NULL, none, true);
+    introduce("other", NULL, none, true);
+    assert_int_equal(peers_of(ALICE), 1);
+    has_peer(ALICE, "carol", CAROL);
+}
+
+static void a_peer_can_not_introduce_without_end(void **state)
+{
+    static char none[] = "{}";
+    uint8_t key[ID_KEY_BYTES];
+
+    (void)state;
+    for (uint8_t i = 0; i < 40; i++) {
+        memset(key, i + 1, sizeof key);
+        introduce("x", key, none, false);
+    }
+    assert_int_equal(peers_of(ALICE), PAIRING_INTRODUCED_MAX);
+    assert_int_equal(pairing_remove(ALICE->pairing, "x", &err), 0);
+    introduce("x", NULL, none, false);
+    assert_int_equal(peers_of(ALICE), PAIRING_INTRODUCED_MAX);
+}
+
+static void who_was_introduced_may_come_by_an_invitation(void **state)
+{
+    static char none[] = "{}";
+
+    (void)state;
+    introduce("bo", BOB->identity.public, none, false);
+    join_as(BOB, invite("", 0), "");
+    has_peer(ALICE, "bo", BOB);
+    assert_string_equal(pairing_learned(ALICE->pairing)->peers[0].introduced_by, "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -906,6 +985,10 @@ int main(void)
         TEST(peers_are_renamed_and_removed),
         TEST(an_invitation_that_was_taken_back_is_of_no_use),
         TEST(one_that_was_connected_before_stays_a_peer_when_refused),
+        TEST(who_is_introduced_is_a_peer_once_it_is_accepted),
+        TEST(whom_we_know_is_not_introduced),
+        TEST(a_peer_can_not_introduce_without_end),
+        TEST(who_was_introduced_may_come_by_an_invitation),
     };
 
     if (sodium_init() < 0)

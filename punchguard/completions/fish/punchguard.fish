@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Completion of punchguard(1) for fish(1).
 
-set -l commands up down status id invite join peers rename remove export import ping events reload netcheck
+set -l commands up down status id invite join peers rename remove introduce accept export import ping events reload netcheck
 
 complete -c punchguard -f
 complete -c punchguard -s c -l config -r -F -n "not __fish_seen_subcommand_from ping" -d "The broker's configuration"
@@ -20,6 +20,8 @@ complete -c punchguard -n $none -a invite -d "Print what another device needs to
 complete -c punchguard -n $none -a join -d "Join the device that made an invitation"
 complete -c punchguard -n $none -a rename -d "Call a peer that joined by another name"
 complete -c punchguard -n $none -a remove -d "Forget a peer that joined"
+complete -c punchguard -n $none -a introduce -d "Tell two peers of each other"
+complete -c punchguard -n $none -a accept -d "Take a device that a peer introduced"
 complete -c punchguard -n $none -a export -d "Write the identity to a file"
 complete -c punchguard -n $none -a import -d "Become the device of that file"
 complete -c punchguard -n $none -a peers -d "List the peers"
@@ -45,5 +47,5 @@ complete -c punchguard -n "__fish_seen_subcommand_from status" -l prometheus -d 
 complete -c punchguard -n "__fish_seen_subcommand_from peers" -l names -d "Only names"
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -s c -l count -x -d "How often"
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -l until-direct -d "Until an answer came over a direct path"
-complete -c punchguard -n "__fish_seen_subcommand_from ping rename remove" -a "(punchguard peers --names 2>/dev/null)" -d Peer
+complete -c punchguard -n "__fish_seen_subcommand_from ping rename remove introduce" -a "(punchguard peers --names 2>/dev/null)" -d Peer
 complete -c punchguard -n "__fish_seen_subcommand_from netcheck" -l stun -x -d "A STUN server"

@@ -271,3 +271,26 @@ def an_identity_moves_to_another_machine_and_is_the_same_peer(folder):
         _reaches(bob, alice, 30)
         assert _peers(carol) == ["bob"]
         assert "a broker runs here" in _fails(carol, "import", archive)
+
+
+@scenario(timeout=90)
+def two_peers_that_are_introduced_reach_each_other_once_both_accept(folder):
+    with Lab(folder) as lab:
+        alice, bob = _devices(lab, "eim/eim", tox=False)
+        carol = Device(lab, lab.host("carol", lab.home("eim")), 3)
+        share_folder(lab, alice, bob, carol)
+        for device in alice, bob, carol:
+            _bare(device)
+        carol.conf["introductions"] = "accept"
+        carol.set_peers({})
+        _up(alice, bob, carol)
+        for device in bob, carol:
+            _punchguard(device, "join", _invite(alice))
+        assert "not one" in _fails(alice, "introduce", "bob", "bob")
+        _punchguard(alice, "introduce", "bob", "carol")
+        bob.await_event("pairing", carol, state="introduced")
+        assert _peers(bob) == ["alice"]
+        assert json.loads(_punchguard(bob, "accept", "--json"))[0]["by"] == "alice"
+        _punchguard(bob, "accept", "carol")
+        _reaches(bob, carol)
+        assert sorted(_peers(bob)) == ["alice", "carol"] and sorted(_peers(carol)) == ["alice", "bob"]
