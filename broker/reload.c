@@ -197,6 +197,7 @@ static void put_in_place(struct reload *reload)
         broker->transports[i]->config = &config->transports[i];
         broker->transports[i]->index = i;
     }
+    hooks_set(broker->hooks, config->hooks, config->hook_count);
 }
 
 static void transport_begins(struct transport *transport)
@@ -258,6 +259,7 @@ static void carry_out(struct reload *reload, const struct config_change *change)
     case CONFIG_ICE:
     case CONFIG_NAME:
     case CONFIG_INTRODUCTIONS:
+    case CONFIG_HOOKS:
     case CONFIG_RESTART:
         break;
     }

@@ -21,6 +21,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/dht.py \
     tests/lab/scenarios/example.py \
     tests/lab/scenarios/faults.py \
+    tests/lab/scenarios/hooks.py \
     tests/lab/scenarios/host.py \
     tests/lab/scenarios/kernel.py \
     tests/lab/scenarios/lan.py \
