@@ -179,9 +179,13 @@ static void read_scalars(struct config_reader *reader, const struct json_at *roo
 {
     struct config *config = reader->config;
     struct json_at at;
+    struct error err;
 
+    config->names = true;
     if (json_member(root, "interface", &at))
         read_interface(reader, &at);
+    if (json_member(root, "names", &at) && json_as_boolean(&at, &config->names, &err) < 0)
+        config_note(reader, &err);
     if (json_member(root, "name", &at))
         config_string(reader, &at, 1, NAME_BYTES_MAX, &config->name);
     else
@@ -202,7 +206,8 @@ static void read_scalars(struct config_reader *reader, const struct json_at *roo
 static void read_root(struct config_reader *reader, const struct json_at *root)
 {
     static const char *const known[] = {"name",  "state_dir",     "control", "interface", "signalling",
-                                        "ice",   "introductions", "hooks",   "peers",     NULL};
+                                        "ice",   "introductions", "hooks",   "names",     "peers",
+                                        NULL};
     struct error err;
     struct json_at at;
 

@@ -253,6 +253,9 @@ static void compare_rest(struct comparison *c)
     if (old->introductions != new->introductions)
         note(c, CONFIG_INTRODUCTIONS, CONFIG_DIFF_NONE, CONFIG_DIFF_NONE,
              "another answer to introductions");
+    if (old->names != new->names)
+        note(c, CONFIG_NAMES, CONFIG_DIFF_NONE, CONFIG_DIFF_NONE, "names in /etc/hosts: %s",
+             new->names ? "kept" : "removed");
     if (!same_hooks(old, new))
         note(c, CONFIG_HOOKS, CONFIG_DIFF_NONE, CONFIG_DIFF_NONE,
              "other hooks, from the next event on");

@@ -31,6 +31,7 @@ enum config_change_type {
     CONFIG_NAME,
     CONFIG_INTRODUCTIONS,
     CONFIG_HOOKS,
+    CONFIG_NAMES,
     CONFIG_RESTART, /* can't be changed while the broker runs */
 };
 

@@ -27,6 +27,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/lan.py \
     tests/lab/scenarios/loss.py \
     tests/lab/scenarios/mesh.py \
+    tests/lab/scenarios/names.py \
     tests/lab/scenarios/nat.py \
     tests/lab/scenarios/netcheck.py \
     tests/lab/scenarios/outage.py \

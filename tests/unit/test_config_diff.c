@@ -147,6 +147,16 @@ static void other_hooks_are_one_change(void **state)
     expect(CONFIG(CAT, "", HOOK("'path'", "5")), CONFIG(CAT, "", HOOK("'path'", "6")), expected);
 }
 
+static void names_on_and_off_are_a_change(void **state)
+{
+    char expected[32];
+
+    (void)state;
+    sprintf(expected, "%d", CONFIG_NAMES);
+    expect(CONFIG(CAT, "", REST), CONFIG(CAT, "", REST ", 'names': false"), expected);
+    expect(CONFIG(CAT, "", REST), CONFIG(CAT, "", REST ", 'names': true"), "");
+}
+
 static void peers_come_go_and_change_alone(void **state)
 {
     char expected[32];
@@ -290,6 +300,7 @@ int main(void)
         cmocka_unit_test(the_same_in_another_order_and_layout_is_no_change),
         cmocka_unit_test(transports_come_go_and_change_alone),
         cmocka_unit_test(other_hooks_are_one_change),
+        cmocka_unit_test(names_on_and_off_are_a_change),
         cmocka_unit_test(peers_come_go_and_change_alone),
         cmocka_unit_test(another_id_or_name_is_another_peer),
         cmocka_unit_test(an_address_on_a_transport_that_begins_is_no_change_of_its_own),
