@@ -19,6 +19,7 @@ EXTRA_DIST += \
     tests/lab/transport \
     tests/lab/scenarios/control.py \
     tests/lab/scenarios/dht.py \
+    tests/lab/scenarios/doctor.py \
     tests/lab/scenarios/example.py \
     tests/lab/scenarios/faults.py \
     tests/lab/scenarios/hooks.py \
