@@ -150,16 +150,24 @@ static void on_goodbye(uv_timer_t *timer)
     stop_transports(timer->data);
 }
 
+static void on_hooks_ended(void *data)
+{
+    broker_child_gone(data);
+}
+
 void broker_stop(struct broker *broker, enum child_stop_how how)
 {
     if (broker->stopping)
         return;
     notify_stopping(broker->notify);
     broker->how = how;
-    if (how == CHILD_SHUTDOWN)
-        for (size_t i = 0; i < broker->peer_count; i++)
-            peer_goodbye(broker->peers[i]);
+    for (size_t i = 0; how == CHILD_SHUTDOWN && i < broker->peer_count; i++) {
+        peer_goodbye(broker->peers[i]);
+        peer_down(broker->peers[i], "this device takes its tunnels down");
+    }
     broker->stopping = true;
+    if (hooks_end(broker->hooks, HOOK_END_MS, on_hooks_ended, broker))
+        broker->children++;
     if (uv_is_active((uv_handle_t *)&broker->keep))
         on_keep(&broker->keep);
     for (struct agent *agent = broker->agents; agent != NULL; agent = agent->next)
@@ -306,6 +314,10 @@ int broker_run(struct broker *broker)
     broker->events = event_log_new(broker->loop);
     if (broker->events == NULL)
         return 1;
+    broker->hooks = hooks_new(broker->loop);
+    if (broker->hooks == NULL)
+        return 1;
+    hooks_set(broker->hooks, broker->config->hooks, broker->config->hook_count);
     broker->notify = notify_open(broker->loop);
     broker->started_at = clock_boot_ms();
     start_timers(broker);
@@ -323,6 +335,7 @@ int broker_run(struct broker *broker)
     for (size_t i = 0; i < broker->transport_count; i++)
         transport_free(broker->transports[i]);
     event_log_destroy(broker->events);
+    hooks_destroy(broker->hooks);
     notify_close(broker->notify);
     uv_run(broker->loop, UV_RUN_DEFAULT);
     free(broker->peers);

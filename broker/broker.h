@@ -13,6 +13,7 @@
 #include "broker/config.h"
 #include "broker/envelope.h"
 #include "broker/event.h"
+#include "broker/hook.h"
 #include "broker/identity.h"
 #include "broker/launcher.h"
 #include "broker/notify.h"
@@ -62,6 +63,7 @@ struct peer {
     int64_t told_twice;  /* in ms of clock_boot_ms(); 0 for never */
     uint32_t heard;  /* likewise, for each that brought something of it, whatever it says */
     struct agent *agents[SESSION_SLOTS];
+    bool up;                         /* there is a path, and people were told so */
     bool agent_failed[SESSION_SLOTS]; /* could not be started: to be told with the next tick */
     uv_timer_t timer;
     int64_t latest_handshake, rx_bytes, tx_bytes; /* as WireGuard said last */
@@ -88,6 +90,7 @@ struct broker {
     const struct identity *identity;
     struct launcher *launcher; /* NULL where we are not root's */
     struct event_log *events;
+    struct hooks *hooks;
     struct control *control; /* NULL where there is no socket */
     int64_t started_at;      /* in ms of clock_boot_ms() */
     struct notify *notify;         /* NULL where no service manager is to be told */
@@ -179,6 +182,8 @@ void peer_handle(struct peer *peer, enum session_event_type type, int slot,
 bool peer_pass(struct peer *peer, const struct message *message);
 /* Tells the peer that we go. */
 void peer_goodbye(struct peer *peer);
+/* Tells people that there is no path any more, if there was one. */
+void peer_down(struct peer *peer, const char *reason);
 /* Our WireGuard key is known, or another than before: what the peer is greeted with. */
 void peer_set_hello(struct peer *peer);
 

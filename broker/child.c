@@ -549,7 +549,7 @@ static int child_spawn(struct child *child, int *ended_fd, struct error *err)
     int result;
 
     if (child->options.launcher == NULL) {
-        result = process_start(&child->process, child->path, child->argv, true, err);
+        result = process_start(&child->process, child->path, child->argv, NULL, true, err);
         *ended_fd = child->process.pidfd;
         child->process.pidfd = -1;
         return result;

@@ -179,9 +179,13 @@ static void read_scalars(struct config_reader *reader, const struct json_at *roo
 {
     struct config *config = reader->config;
     struct json_at at;
+    struct error err;
 
+    config->names = true;
     if (json_member(root, "interface", &at))
         read_interface(reader, &at);
+    if (json_member(root, "names", &at) && json_as_boolean(&at, &config->names, &err) < 0)
+        config_note(reader, &err);
     if (json_member(root, "name", &at))
         config_string(reader, &at, 1, NAME_BYTES_MAX, &config->name);
     else
@@ -202,7 +206,8 @@ static void read_scalars(struct config_reader *reader, const struct json_at *roo
 static void read_root(struct config_reader *reader, const struct json_at *root)
 {
     static const char *const known[] = {"name",  "state_dir",     "control", "interface", "signalling",
-                                        "ice",   "introductions", "peers",   NULL};
+                                        "ice",   "introductions", "hooks",   "names",     "peers",
+                                        NULL};
     struct error err;
     struct json_at at;
 
@@ -218,6 +223,8 @@ static void read_root(struct config_reader *reader, const struct json_at *root)
         reader->transports_wrong = config_default_signalling(reader, root) < 0;
     if (json_member(root, "ice", &at))
         config_read_ice(reader, &at);
+    if (json_member(root, "hooks", &at))
+        config_read_hooks(reader, &at);
     if (json_require(root, "peers", &at, &err) < 0) {
         error_set(&err, "missing-field",
                   "$: the field 'peers' is missing; \"peers\": [] is right while there are none");
@@ -375,13 +382,18 @@ static void free_strings(char **strings, size_t count)
     free(strings);
 }
 
-static void transport_clear(struct config_transport *transport)
+static void free_command(char **command)
 {
     size_t count = 0;
 
-    while (transport->command != NULL && transport->command[count] != NULL)
+    while (command != NULL && command[count] != NULL)
         count++;
-    free_strings(transport->command, count);
+    free_strings(command, count);
+}
+
+static void transport_clear(struct config_transport *transport)
+{
+    free_command(transport->command);
     free(transport->name);
     if (transport->options != NULL)
         sodium_memzero(transport->options, strlen(transport->options));
@@ -400,6 +412,9 @@ void config_destroy(struct config *config)
     for (size_t i = 0; i < config->transport_count; i++)
         transport_clear(&config->transports[i]);
     free(config->transports);
+    for (size_t i = 0; i < config->hook_count; i++)
+        free_command(config->hooks[i].command);
+    free(config->hooks);
     free_strings(config->stun, config->stun_count);
     if (config->turn != NULL)
         sodium_memzero(config->turn, strlen(config->turn));

@@ -9,11 +9,13 @@
 #include <stddef.h>
 
 #include "protocol/interface.h"
+#include "protocol/message.h"
 
 #define CONFIG_BYTES_MAX      (1024 * 1024)
 #define CONFIG_TRANSPORTS_MAX 8
 #define CONFIG_PEERS_MAX      1024
 #define CONFIG_STUN_MAX       32
+#define CONFIG_HOOKS_MAX      8
 
 struct config_transport {
     char *name;     /* "tox" */
@@ -31,11 +33,18 @@ struct config_peer {
 /* What is done with the devices that peers introduce. */
 enum config_introductions { INTRODUCTIONS_ASK, INTRODUCTIONS_ACCEPT, INTRODUCTIONS_IGNORE };
 
+struct config_hook {
+    uint32_t events; /* bits of config_hook_event() */
+    char **command;  /* argv, NULL-terminated */
+    int timeout;     /* s */
+};
+
 struct config {
     char *path;      /* of the file, absolute */
     char *name;      /* of this device; default: the host's name */
     char *state_dir; /* default /var/lib/punchguard */
     char *control;   /* default /run/punchguard/INTERFACE.sock */
+    bool names; /* wg-setup's business: whether peers have names in /etc/hosts; default true */
     struct interface interface;
     enum config_introductions introductions; /* default: ask */
     struct config_transport *transports; /* default: tox, punchguard-signal-tox, no options */
@@ -43,6 +52,8 @@ struct config {
     char **stun; /* "host:port"; NULL where the key is absent: ice-agent's own defaults */
     size_t stun_count;
     char *turn; /* a JSON array as text, checked, or NULL */
+    struct config_hook *hooks;
+    size_t hook_count;
     struct config_peer *peers;
     size_t peer_count;
 };
@@ -65,5 +76,8 @@ void config_destroy(struct config *config);
 /* Whether the transport is Tox by the plugin that comes with PunchGuard, whose addresses we know.
  */
 bool config_transport_is_tox(const struct config_transport *transport);
+
+/* The bit of an event that a hook can be run on, 0 for another message. */
+uint32_t config_hook_event(enum message_type type);
 
 #endif

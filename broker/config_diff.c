@@ -218,6 +218,21 @@ static void compare_interface(struct comparison *c)
         note_stop(c, "$.interface.backend");
 }
 
+bool config_hook_same(const struct config_hook *a, const struct config_hook *b)
+{
+    return a->events == b->events && a->timeout == b->timeout && same_texts(a->command, b->command);
+}
+
+static bool same_hooks(const struct config *a, const struct config *b)
+{
+    if (a->hook_count != b->hook_count)
+        return false;
+    for (size_t i = 0; i < a->hook_count; i++)
+        if (!config_hook_same(&a->hooks[i], &b->hooks[i]))
+            return false;
+    return true;
+}
+
 static void compare_rest(struct comparison *c)
 {
     const struct config *old = c->before, *new = c->after;
@@ -238,6 +253,12 @@ static void compare_rest(struct comparison *c)
     if (old->introductions != new->introductions)
         note(c, CONFIG_INTRODUCTIONS, CONFIG_DIFF_NONE, CONFIG_DIFF_NONE,
              "another answer to introductions");
+    if (old->names != new->names)
+        note(c, CONFIG_NAMES, CONFIG_DIFF_NONE, CONFIG_DIFF_NONE, "names in /etc/hosts: %s",
+             new->names ? "kept" : "removed");
+    if (!same_hooks(old, new))
+        note(c, CONFIG_HOOKS, CONFIG_DIFF_NONE, CONFIG_DIFF_NONE,
+             "other hooks, from the next event on");
 }
 
 struct config_diff *config_diff(const struct config *before, const struct config *after)

@@ -30,6 +30,8 @@ enum config_change_type {
     CONFIG_ICE,
     CONFIG_NAME,
     CONFIG_INTRODUCTIONS,
+    CONFIG_HOOKS,
+    CONFIG_NAMES,
     CONFIG_RESTART, /* can't be changed while the broker runs */
 };
 
@@ -56,6 +58,8 @@ void config_diff_destroy(struct config_diff *diff);
 /* The address of the peer on the transport of that name, NULL where it has none. */
 const char *config_peer_address(const struct config *config, const struct config_peer *peer,
                                 const char *transport);
+
+bool config_hook_same(const struct config_hook *a, const struct config_hook *b);
 
 /* Gives `after` what can't be changed while the broker runs as `before` has it, and the other way
  * round. */

@@ -32,6 +32,10 @@ int config_read_signalling(struct config_reader *reader, const struct json_at *a
 /* Where the section is absent. */
 int config_default_signalling(struct config_reader *reader, const struct json_at *root);
 int config_read_ice(struct config_reader *reader, const struct json_at *at);
+int config_read_hooks(struct config_reader *reader, const struct json_at *at);
+/* The member `command` of an object: an argv whose program is there. `example` is one. */
+int config_read_command(struct config_reader *reader, const struct json_at *object,
+                        const char *example, char ***command);
 /* After the signalling and the interface. */
 int config_read_peers(struct config_reader *reader, const struct json_at *at);
 #endif

@@ -65,31 +65,32 @@ static int check_program(struct config_reader *reader, const struct json_at *at,
     return 0;
 }
 
-static int read_command(struct config_reader *reader, const struct json_at *transport,
-                        struct config_transport *own)
+int config_read_command(struct config_reader *reader, const struct json_at *object,
+                        const char *example, char ***command)
 {
     struct json_at at, first;
     struct error err;
     size_t count;
 
-    if (json_require(transport, "command", &at, &err) < 0 ||
+    if (json_require(object, "command", &at, &err) < 0 ||
         json_as_array(&at, COMMAND_WORDS_MAX, &count, &err) < 0)
         return config_note(reader, &err);
     if (count == 0)
         return config_fail(reader, &at, "too-few",
                            "the command is empty; a program and its arguments are right, such as "
-                           "[\"" TOX_COMMAND "\"]");
-    own->command = calloc(count + 1, sizeof *own->command);
-    if (own->command == NULL)
+                           "[\"%s\"]",
+                           example);
+    *command = calloc(count + 1, sizeof **command);
+    if (*command == NULL)
         return config_no_memory(reader);
     for (size_t i = 0; i < count; i++) {
         struct json_at word = json_item(&at, i);
 
-        if (config_string(reader, &word, i == 0, COMMAND_BYTES_MAX, &own->command[i]) < 0)
+        if (config_string(reader, &word, i == 0, COMMAND_BYTES_MAX, &(*command)[i]) < 0)
             return -EINVAL;
     }
     first = json_item(&at, 0);
-    return check_program(reader, &first, own->command[0]);
+    return check_program(reader, &first, (*command)[0]);
 }
 
 static int read_options(struct config_reader *reader, const struct json_at *transport,
@@ -116,7 +117,7 @@ static int read_transport(struct config_reader *reader, const struct json_at *at
     if (json_as_object(at, known, &err) < 0)
         return config_note(reader, &err);
     rc = read_name(reader, at, index);
-    if (read_command(reader, at, own) < 0)
+    if (config_read_command(reader, at, TOX_COMMAND, &own->command) < 0)
         rc = -EINVAL;
     if (read_options(reader, at, own) < 0)
         rc = -EINVAL;

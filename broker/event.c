@@ -22,7 +22,7 @@ struct event_log {
     uv_timer_t flush;
     unsigned long lost;
     bool broken;
-    void (*tell)(void *data, const char *line, size_t length);
+    event_tell *tell;
     void *tell_data;
 };
 
@@ -40,8 +40,7 @@ struct event_log *event_log_new(uv_loop_t *loop)
     return events;
 }
 
-void event_also(struct event_log *events,
-                void (*tell)(void *data, const char *line, size_t length), void *data)
+void event_also(struct event_log *events, event_tell *tell, void *data)
 {
     events->tell = tell;
     events->tell_data = data;
@@ -119,7 +118,7 @@ void event_emit(struct event_log *events, struct message *event)
         return;
     }
     if (events->tell != NULL)
-        events->tell(events->tell_data, line, length);
+        events->tell(events->tell_data, event->type, line, length);
     if (!events->broken && outbox_put(&events->out, line, length) < 0 && events->lost++ == 0)
         log_warn("whoever reads the events does not keep up; events are lost");
     free(line);

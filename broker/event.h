@@ -19,9 +19,10 @@ struct event_log *event_log_new(uv_loop_t *loop);
 /* Writes what still fits, then closes. */
 void event_log_destroy(struct event_log *events);
 
+typedef void event_tell(void *data, enum message_type type, const char *line, size_t length);
+
 /* Gives each event's line, with its newline, to another reader too. */
-void event_also(struct event_log *events,
-                void (*tell)(void *data, const char *line, size_t length), void *data);
+void event_also(struct event_log *events, event_tell *tell, void *data);
 
 /* Writes a message of ROLE_EVENT; `time` and `mono_ms` are filled in here. */
 void event_emit(struct event_log *events, struct message *event);

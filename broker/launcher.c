@@ -103,7 +103,7 @@ static void launcher_do_start(struct launcher_state *state)
     int result = -EBUSY;
 
     if (process->pid == 0)
-        result = process_start(process, state->argv[0], state->argv, false, &err);
+        result = process_start(process, state->argv[0], state->argv, NULL, false, &err);
     if (result < 0) {
         launcher_answer(state->fd, EVENT_FAILED, -result, NULL, 0);
         return;

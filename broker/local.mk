@@ -13,6 +13,7 @@ punchguard_broker_SOURCES = \
 	broker/control_client.c broker/control_client.h \
 	broker/control_socket.c broker/control_socket.h \
 	broker/event.c broker/event.h \
+	broker/hook.c broker/hook.h \
 	broker/main.c \
 	broker/pairing_broker.c broker/pairing_broker.h \
 	broker/peer.c \

@@ -46,6 +46,48 @@ static void peer_say(struct peer *peer, const struct message *message)
     free(line);
 }
 
+void peer_down(struct peer *peer, const char *reason)
+{
+    struct message event;
+
+    if (!peer->up)
+        return;
+    peer->up = false;
+    message_init(&event, MESSAGE_event_peer_down);
+    event.event_peer_down.peer = (char *)(uintptr_t)peer->config->grant.peer;
+    event.event_peer_down.reason = (char *)(uintptr_t)reason;
+    event_emit(peer->broker->events, &event);
+}
+
+static void peer_is_up(struct peer *peer, const char *kind)
+{
+    const struct grant *grant = &peer->config->grant;
+    char texts[PEER_ALLOWED_MAX][PREFIX_TEXT_SIZE], *items[PEER_ALLOWED_MAX];
+    struct message event;
+
+    peer->up = true;
+    message_init(&event, MESSAGE_event_peer_up);
+    event.event_peer_up.peer = (char *)(uintptr_t)grant->peer;
+    event.event_peer_up.kind = (char *)(uintptr_t)kind;
+    for (size_t i = 0; i < grant->allowed_count; i++) {
+        prefix_format(&grant->allowed[i], texts[i]);
+        items[i] = texts[i];
+    }
+    event.event_peer_up.allowed_ips = (struct strings){items, grant->allowed_count};
+    event_emit(peer->broker->events, &event);
+}
+
+static void tell_path(struct peer *peer, struct message *event)
+{
+    const struct message_event_path *path = &event->event_path;
+
+    event_emit(peer->broker->events, event);
+    if (strcmp(path->kind, "none") == 0)
+        peer_down(peer, path->reason);
+    else if (!peer->up)
+        peer_is_up(peer, path->kind);
+}
+
 static void act(struct peer *peer, struct session_action *action)
 {
     struct agent **agent = &peer->agents[action->slot < 0 ? 0 : action->slot];
@@ -76,7 +118,8 @@ static void act(struct peer *peer, struct session_action *action)
         switch (action->message.type) {
         case MESSAGE_event_path:
             action->message.event_path.peer = (char *)(uintptr_t)peer->config->grant.peer;
-            break;
+            tell_path(peer, &action->message);
+            return;
         case MESSAGE_event_candidate:
             action->message.event_candidate.peer = (char *)(uintptr_t)peer->config->grant.peer;
             break;
@@ -343,6 +386,7 @@ void peer_remove(struct peer *peer)
     struct message m;
 
     peer_goodbye(peer);
+    peer_down(peer, "it was removed");
     for (size_t i = 0; i < broker->transport_count; i++)
         transport_peer_remove(broker->transports[i], peer);
     for (int slot = 0; slot < SESSION_SLOTS; slot++)

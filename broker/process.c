@@ -66,7 +66,7 @@ static void signals_default(void)
 
 /* Between fork and exec: only async-signal-safe calls. Returns only to fail. */
 static void process_exec(const struct pipes *pipes, pid_t parent, const char *path,
-                         char *const argv[])
+                         char *const argv[], char *const env[])
 {
     setsid();
     signals_default();
@@ -81,13 +81,13 @@ static void process_exec(const struct pipes *pipes, pid_t parent, const char *pa
     /* The parent may have ended before the line above. */
     if (getppid() != parent)
         _exit(1);
-    execv(path, argv);
+    execve(path, argv, env);
 }
 
 static _Noreturn void process_child(const struct pipes *pipes, pid_t parent, const char *path,
-                                    char *const argv[])
+                                    char *const argv[], char *const env[])
 {
-    process_exec(pipes, parent, path, argv);
+    process_exec(pipes, parent, path, argv, env);
     /* A short write here leaves the parent with what it takes for success, and then an exit. */
     _exit(write(pipes->failure[WRITE_END], &errno, sizeof errno) < 0 ? 126 : 127);
 }
@@ -126,8 +126,8 @@ static int process_adopt(struct process *process, struct pipes *pipes, pid_t pid
     return 0;
 }
 
-int process_start(struct process *process, const char *path, char *const argv[], bool own_log,
-                  struct error *err)
+int process_start(struct process *process, const char *path, char *const argv[], char *const env[],
+                  bool own_log, struct error *err)
 {
     pid_t parent = getpid(), pid;
     struct pipes pipes;
@@ -139,7 +139,7 @@ int process_start(struct process *process, const char *path, char *const argv[],
         goto out;
     pid = fork();
     if (pid == 0)
-        process_child(&pipes, parent, path, argv);
+        process_child(&pipes, parent, path, argv, env != NULL ? env : environ);
     result = pid < 0 ? -errno : process_adopt(process, &pipes, pid);
 out:
     pipes_close(&pipes);

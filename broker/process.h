@@ -29,11 +29,12 @@ struct process {
         .pid = 0, .pidfd = -1, .in = -1, .out = -1, .log = -1                                      \
     }
 
-/* Runs the program `path`; argv[0] is free. With `own_log` its standard error is a pipe, whose
+/* Runs the program `path`; argv[0] is free. `env` is its environment, as execve(2) has it; NULL: this
+ * process's own. With `own_log` its standard error is a pipe, whose
  * write end never blocks: a process must not stand still because its reader does. Descriptors 0, 1
  * and 2 of the caller must be open. 0, or -errno with `err` filled and *process none. */
-int process_start(struct process *process, const char *path, char *const argv[], bool own_log,
-                  struct error *err);
+int process_start(struct process *process, const char *path, char *const argv[], char *const env[],
+                  bool own_log, struct error *err);
 
 /* With `group` also to what the process started itself, unless that left its process group. */
 void process_signal(const struct process *process, int signal, bool group);

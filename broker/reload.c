@@ -197,6 +197,7 @@ static void put_in_place(struct reload *reload)
         broker->transports[i]->config = &config->transports[i];
         broker->transports[i]->index = i;
     }
+    hooks_set(broker->hooks, config->hooks, config->hook_count);
 }
 
 static void transport_begins(struct transport *transport)
@@ -258,17 +259,21 @@ static void carry_out(struct reload *reload, const struct config_change *change)
     case CONFIG_ICE:
     case CONFIG_NAME:
     case CONFIG_INTRODUCTIONS:
+    case CONFIG_HOOKS:
+    case CONFIG_NAMES:
     case CONFIG_RESTART:
         break;
     }
 }
 
+/* What wg-setup reads, too. */
 static bool grants_differ(const struct config_diff *diff)
 {
     for (size_t i = 0; i < diff->count; i++)
         if (diff->items[i].type == CONFIG_PEER_ADDED ||
             diff->items[i].type == CONFIG_PEER_REMOVED ||
-            diff->items[i].type == CONFIG_PEER_ALLOWED)
+            diff->items[i].type == CONFIG_PEER_ALLOWED || diff->items[i].type == CONFIG_NAME ||
+            diff->items[i].type == CONFIG_NAMES)
             return true;
     return false;
 }

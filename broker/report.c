@@ -295,11 +295,12 @@ const struct control_broker report_control = {
     .stop = report_stop,
 };
 
-static void on_event(void *data, const char *line, size_t length)
+static void on_event(void *data, enum message_type type, const char *line, size_t length)
 {
     const struct broker *broker = data;
 
     control_event(broker->control, line, length);
+    hooks_event(broker->hooks, type, line, length);
 }
 
 /* The tunnels are worth more than who asks for them: nothing but another broker stops the start. */

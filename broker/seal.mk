@@ -19,7 +19,7 @@ broker_libconfig_a_SOURCES = \
 	broker/config.c broker/config.h broker/config_read.h \
 	broker/config_diff.c broker/config_diff.h \
 	broker/config_learned.c broker/config_learned.h \
-	broker/config_ice.c broker/config_peer.c broker/config_transport.c
+	broker/config_hook.c broker/config_ice.c broker/config_peer.c broker/config_transport.c
 broker_libconfig_a_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 
 # libconfig.a looks programs up with child.mk's library.
@@ -29,7 +29,7 @@ if HAVE_CMOCKA
 SEAL_TESTS = tests/unit/test_noise tests/unit/test_window tests/unit/test_envelope \
 	tests/unit/test_identity tests/unit/test_config tests/unit/test_config_diff \
 	tests/unit/test_joining tests/unit/test_learned tests/unit/test_config_learned \
-	tests/unit/test_pairing
+	tests/unit/test_pairing tests/unit/test_hook
 check_PROGRAMS += $(SEAL_TESTS)
 TESTS += $(SEAL_TESTS)
 endif
@@ -63,6 +63,9 @@ tests_unit_test_config_learned_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_pairing_SOURCES = tests/unit/test_pairing.c
 tests_unit_test_pairing_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_pairing_LDADD = $(SEAL_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_hook_SOURCES = tests/unit/test_hook.c broker/hook.c
+tests_unit_test_hook_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(UV_CFLAGS)
+tests_unit_test_hook_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_config_diff_SOURCES = tests/unit/test_config_diff.c
 tests_unit_test_config_diff_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_config_diff_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)

@@ -38,10 +38,10 @@ struct command {
     enum outcome (*run)(struct context *context, int argc, char **argv);
 };
 
-extern const struct command command_accept, command_down, command_events, command_export,
-    command_id, command_import, command_introduce, command_invite, command_join, command_netcheck,
-    command_peers, command_ping, command_reload, command_remove, command_rename, command_status,
-    command_up;
+extern const struct command command_accept, command_doctor, command_down, command_events,
+    command_export, command_id, command_import, command_introduce, command_invite, command_join,
+    command_netcheck, command_peers, command_ping, command_reload, command_remove, command_rename,
+    command_status, command_up;
 
 /* Values of a command's own long options begin here. */
 #define OPTION_OWN 300

@@ -2,8 +2,11 @@
 noinst_LIBRARIES += punchguard/libcommand.a
 punchguard_libcommand_a_SOURCES = \
 	punchguard/archive.c punchguard/archive.h \
+	punchguard/capture.c punchguard/capture.h \
 	punchguard/client.c punchguard/client.h \
 	punchguard/echo.c punchguard/echo.h \
+	punchguard/findings.c punchguard/findings.h \
+	punchguard/firewall.c punchguard/firewall.h \
 	punchguard/layout.c punchguard/layout.h \
 	punchguard/metrics.c \
 	punchguard/service.c punchguard/service.h \
@@ -19,6 +22,13 @@ bin_PROGRAMS += punchguard/punchguard
 punchguard_punchguard_SOURCES = \
 	punchguard/change_peer.c \
 	punchguard/command.h \
+	punchguard/doctor.c punchguard/doctor.h \
+	punchguard/doctor_broker.c \
+	punchguard/doctor_config.c \
+	punchguard/doctor_host.c \
+	punchguard/doctor_nat.c \
+	punchguard/doctor_network.c \
+	punchguard/doctor_tox.c \
 	punchguard/down.c \
 	punchguard/events.c \
 	punchguard/id.c \
@@ -42,7 +52,8 @@ dist_man_MANS += punchguard/punchguard.1
 COMMAND_TEST_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 COMMAND_TEST_LIBS = punchguard/libcommand.a $(PROTOCOL_LIBS) $(CMOCKA_LIBS)
 if HAVE_CMOCKA
-COMMAND_TESTS = tests/unit/test_archive tests/unit/test_echo tests/unit/test_layout tests/unit/test_punchguard_settings \
+COMMAND_TESTS = tests/unit/test_archive tests/unit/test_capture tests/unit/test_echo \
+	tests/unit/test_firewall tests/unit/test_layout tests/unit/test_punchguard_settings \
 	tests/unit/test_status_table
 check_PROGRAMS += $(COMMAND_TESTS)
 TESTS += $(COMMAND_TESTS)
@@ -50,9 +61,15 @@ endif
 tests_unit_test_archive_SOURCES = tests/unit/test_archive.c
 tests_unit_test_archive_CFLAGS = $(COMMAND_TEST_CFLAGS)
 tests_unit_test_archive_LDADD = $(COMMAND_TEST_LIBS)
+tests_unit_test_capture_SOURCES = tests/unit/test_capture.c
+tests_unit_test_capture_CFLAGS = $(COMMAND_TEST_CFLAGS)
+tests_unit_test_capture_LDADD = $(COMMAND_TEST_LIBS)
 tests_unit_test_echo_SOURCES = tests/unit/test_echo.c
 tests_unit_test_echo_CFLAGS = $(COMMAND_TEST_CFLAGS)
 tests_unit_test_echo_LDADD = $(COMMAND_TEST_LIBS)
+tests_unit_test_firewall_SOURCES = tests/unit/test_firewall.c
+tests_unit_test_firewall_CFLAGS = $(COMMAND_TEST_CFLAGS)
+tests_unit_test_firewall_LDADD = $(COMMAND_TEST_LIBS)
 tests_unit_test_layout_SOURCES = tests/unit/test_layout.c
 tests_unit_test_layout_CFLAGS = $(COMMAND_TEST_CFLAGS)
 tests_unit_test_layout_LDADD = $(COMMAND_TEST_LIBS)

@@ -18,7 +18,7 @@ static const struct command *const commands[] = {
     &command_up,     &command_down,     &command_status, &command_id,     &command_invite,
     &command_join,   &command_peers,    &command_rename, &command_remove, &command_introduce,
     &command_accept, &command_export,   &command_import, &command_ping,   &command_events,
-    &command_reload, &command_netcheck,
+    &command_reload, &command_netcheck, &command_doctor,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,14 +13,16 @@
 #include "protocol/file.h"
 #include "protocol/helper.h"
 #include "protocol/log.h"
+#include "signal-tox/options.h"
 #include "signal-tox/sandbox.h"
 #include "signal-tox/transport.h"
 
 static const char usage[] =
-    "usage: punchguard-signal-tox\n"
+    "usage: punchguard-signal-tox [--nodes]\n"
     "Carries messages between devices over the Tox network. Speaks punchguard-protocol(7),\n"
     "role signal, on standard input and output.\n"
     "\n"
+    "  --nodes      print the public nodes that are used without `bootstrap`, as it has them, end\n"
     "  --describe   print the messages of this role as JSON, end\n"
     "  --version, --help\n";
 
@@ -221,6 +224,30 @@ static void run(struct program *program, const sigset_t *waiting)
     }
 }
 
+/* The exit status. */
+static int print_nodes(void)
+{
+    static struct options options;
+    struct error err;
+
+    if (options_read(&options, NULL, &err) < 0)
+        return 1;
+    putchar('[');
+    for (size_t i = 0; i < options.node_count; i++) {
+        const struct node *node = &options.nodes[i];
+        char key[2 * sizeof node->public_key + 1];
+
+        hex_write(node->public_key, sizeof node->public_key, key);
+        printf("%s{\"address\":\"%s\",\"udp_port\":%d,\"tcp_ports\":[", i > 0 ? "," : "",
+               node->address, node->udp_port);
+        for (size_t k = 0; k < node->tcp_port_count; k++)
+            printf("%s%d", k > 0 ? "," : "", node->tcp_ports[k]);
+        printf("],\"public_key\":\"%s\"}", key);
+    }
+    puts("]");
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const capabilities[] = {"request", NULL};
@@ -235,6 +262,8 @@ int main(int argc, char **argv)
 
     helper_common_options(argc, argv, usage, ROLE_SIGNAL);
     log_open("punchguard-signal-tox", false);
+    if (argc == 2 && strcmp(argv[1], "--nodes") == 0)
+        return print_nodes();
     if (argc > 1) {
         log_error("'%s': there is no such option; --help lists them", argv[1]);
         return 2;

@@ -19,13 +19,16 @@ EXTRA_DIST += \
     tests/lab/transport \
     tests/lab/scenarios/control.py \
     tests/lab/scenarios/dht.py \
+    tests/lab/scenarios/doctor.py \
     tests/lab/scenarios/example.py \
     tests/lab/scenarios/faults.py \
+    tests/lab/scenarios/hooks.py \
     tests/lab/scenarios/host.py \
     tests/lab/scenarios/kernel.py \
     tests/lab/scenarios/lan.py \
     tests/lab/scenarios/loss.py \
     tests/lab/scenarios/mesh.py \
+    tests/lab/scenarios/names.py \
     tests/lab/scenarios/nat.py \
     tests/lab/scenarios/netcheck.py \
     tests/lab/scenarios/outage.py \

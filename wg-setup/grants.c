@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "protocol/file.h"
 #include "protocol/json.h"
@@ -12,7 +13,8 @@
 #define CONFIG_MAX (1024 * 1024)
 
 struct grants {
-    char *state_dir;
+    char *name, *state_dir;
+    bool names;
     struct grant *items;
     size_t count;
 };
@@ -25,7 +27,23 @@ void grants_destroy(struct grants *grants)
         grant_clear(&grants->items[i]);
     free(grants->items);
     free(grants->state_dir);
+    free(grants->name);
     free(grants);
+}
+
+const char *grants_name(const struct grants *grants)
+{
+    return grants->name;
+}
+
+bool grants_want_names(const struct grants *grants)
+{
+    return grants->names;
+}
+
+const struct grant *grants_at(const struct grants *grants, size_t index)
+{
+    return index < grants->count ? &grants->items[index] : NULL;
 }
 
 const char *grants_state_dir(const struct grants *grants)
@@ -52,6 +70,21 @@ static int read_peers(struct grants *grants, const struct json_at *at, struct er
     return 0;
 }
 
+/* Without one the host's, of which a domain is no part. */
+static int read_name(struct grants *grants, const struct json_at *root, struct error *err)
+{
+    char host[PEER_NAME_MAX + 1] = "";
+    const char *name = host;
+    struct json_at member;
+
+    if (json_member(root, "name", &member) && json_as_string(&member, &name, err) < 0)
+        return -EINVAL;
+    if (name == host && gethostname(host, sizeof host - 1) == 0)
+        host[strcspn(host, ".")] = '\0';
+    grants->name = strdup(name);
+    return grants->name != NULL ? 0 : -ENOMEM;
+}
+
 static int read_all(struct grants *grants, const struct json_at *at, struct interface *interface,
                     struct error *err)
 {
@@ -61,6 +94,11 @@ static int read_all(struct grants *grants, const struct json_at *at, struct inte
     if (json_as_object(at, NULL, err) < 0)
         return -EINVAL;
     if (json_member(at, "state_dir", &member) && json_as_string(&member, &state_dir, err) < 0)
+        return -EINVAL;
+    grants->names = true;
+    if (json_member(at, "names", &member) && json_as_boolean(&member, &grants->names, err) < 0)
+        return -EINVAL;
+    if (read_name(grants, at, err) < 0)
         return -EINVAL;
     grants->state_dir = strdup(state_dir);
     if (grants->state_dir == NULL)
@@ -145,6 +183,11 @@ static bool is_unreserved(const struct grants *grants, const struct prefix *pref
         if (grant_reserves(&grants->items[i], prefix))
             return false;
     return true;
+}
+
+bool grants_have(const struct grants *grants, const char *peer)
+{
+    return grant_find(grants, peer) != NULL;
 }
 
 bool grants_still(const void *data, const char *peer, const struct prefix *prefix)

@@ -10,11 +10,19 @@
 
 struct grants;
 
-/* Reads state_dir, interface and each peer's id and allowed_ips. NULL with `err` filled. */
+/* Reads name, names, state_dir, interface and each peer's id and allowed_ips. NULL with `err` filled. */
 struct grants *grants_load(const char *path, struct interface *interface, struct error *err);
 void grants_destroy(struct grants *grants);
 /* Lives as long as `grants`. */
 const char *grants_state_dir(const struct grants *grants);
+
+/* What this device is called, and whether it and its peers are to have names in /etc/hosts. */
+const char *grants_name(const struct grants *grants);
+bool grants_want_names(const struct grants *grants);
+/* The peers of the configuration in its order; NULL past the last. */
+const struct grant *grants_at(const struct grants *grants, size_t index);
+/* Whether the configuration has a peer of that name. */
+bool grants_have(const struct grants *grants, const char *peer);
 
 /* Takes from what was told the one thing that the configuration may leave open: addresses that can
  * be an id's overlay addresses. 0, or -EPERM with `err` filled. */

@@ -7,8 +7,11 @@ wg_setup_libwg_a_SOURCES = \
 	wg-setup/device_kernel.c \
 	wg-setup/device_userspace.c \
 	wg-setup/grants.c wg-setup/grants.h \
+	wg-setup/hosts.c wg-setup/hosts.h \
+	wg-setup/hosts_file.c wg-setup/hosts_file.h \
 	wg-setup/key.c wg-setup/key.h \
 	wg-setup/limits.c wg-setup/limits.h \
+	wg-setup/names.c wg-setup/names.h \
 	wg-setup/peer.c wg-setup/peer.h \
 	wg-setup/redirect.c wg-setup/redirect.h \
 	wg-setup/redirect_text.c \
@@ -29,7 +32,8 @@ punchguard_wg_setup_LDADD = $(WG_LIBS)
 
 if HAVE_CMOCKA
 WG_TESTS = tests/unit/test_uapi tests/unit/test_redirect tests/unit/test_grants \
-	tests/unit/test_key tests/unit/test_address tests/unit/test_limits tests/unit/test_peer tests/unit/test_tunnel
+	tests/unit/test_key tests/unit/test_address tests/unit/test_limits tests/unit/test_peer tests/unit/test_tunnel \
+	tests/unit/test_hosts tests/unit/test_hosts_file tests/unit/test_names
 check_PROGRAMS += $(WG_TESTS)
 TESTS += $(WG_TESTS)
 endif
@@ -57,14 +61,26 @@ tests_unit_test_limits_LDADD = $(WG_TEST_LIBS)
 tests_unit_test_peer_SOURCES = tests/unit/test_peer.c
 tests_unit_test_peer_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_peer_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_hosts_SOURCES = tests/unit/test_hosts.c
+tests_unit_test_hosts_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_hosts_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_hosts_file_SOURCES = tests/unit/test_hosts_file.c
+tests_unit_test_hosts_file_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_hosts_file_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_names_SOURCES = tests/unit/test_names.c
+tests_unit_test_names_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_names_LDADD = $(WG_TEST_LIBS)
 # Brings its own device, redirect and address: what the linker finds there it does not take from the library.
 tests_unit_test_tunnel_SOURCES = tests/unit/test_tunnel.c
 tests_unit_test_tunnel_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_tunnel_LDADD = $(WG_TEST_LIBS)
 
-WG_FUZZERS = tests/fuzz/fuzz_redirect tests/fuzz/fuzz_uapi
+WG_FUZZERS = tests/fuzz/fuzz_hosts tests/fuzz/fuzz_redirect tests/fuzz/fuzz_uapi
 check_PROGRAMS += $(WG_FUZZERS)
 TESTS += $(WG_FUZZERS)
+tests_fuzz_fuzz_hosts_SOURCES = tests/fuzz/fuzz_hosts.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_hosts_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_hosts_LDADD = $(WG_LIBS)
 tests_fuzz_fuzz_redirect_SOURCES = tests/fuzz/fuzz_redirect.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_redirect_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_redirect_LDADD = $(WG_LIBS)

@@ -20,6 +20,7 @@
 #include "wg-setup/clock.h"
 #include "wg-setup/grants.h"
 #include "wg-setup/limits.h"
+#include "wg-setup/names.h"
 #include "wg-setup/tunnel.h"
 #include "wg-setup/watch.h"
 
@@ -45,6 +46,7 @@ struct program {
     struct watch *watch;
     const char *config;    /* path; NULL without a configuration */
     struct grants *grants; /* likewise */
+    struct names *names;   /* likewise */
     struct interface interface;
     struct key key;
     const char *state_dir;
@@ -66,6 +68,12 @@ static void on_signal(int signal)
     terminated = 1;
     if (write(wakers[1], "", 1) < 0)
         errno = saved;
+}
+
+static void touch_names(struct program *program)
+{
+    if (program->names != NULL)
+        names_touch(program->names, clock_ms());
 }
 
 /* Answers */
@@ -135,6 +143,7 @@ static void open_tunnel(struct program *program)
     }
     if (program->grants != NULL)
         tunnel_adopted_check(program->tunnel, grants_cover, program->grants);
+    touch_names(program);
     say_ready(program);
 }
 
@@ -198,6 +207,7 @@ static int reload(struct program *program, struct error *err)
     tunnel_adopted_check(program->tunnel, grants_cover, after);
     grants_destroy(program->grants);
     program->grants = after;
+    touch_names(program);
     return 0;
 }
 
@@ -205,7 +215,28 @@ static int peer_set(struct program *program, const struct message_peer_set *m, s
 {
     int rc = program->grants ? grants_check(program->grants, m, err) : 0;
 
-    return rc < 0 ? rc : tunnel_peer_set(program->tunnel, m, err);
+    if (rc == 0)
+        rc = tunnel_peer_set(program->tunnel, m, err);
+    if (rc == 0)
+        touch_names(program);
+    return rc;
+}
+
+static int peer_remove(struct program *program, const char *peer, struct error *err)
+{
+    int rc = tunnel_peer_remove(program->tunnel, peer, err);
+
+    if (rc == 0)
+        touch_names(program);
+    return rc;
+}
+
+/* The broker asks every few seconds: often enough to see who else writes the names' file. */
+static int status(struct program *program, struct error *err)
+{
+    if (program->names != NULL && names_were_disturbed(program->names))
+        touch_names(program);
+    return tunnel_status(program->tunnel, on_status, program, err);
 }
 
 static void request(struct program *program, const struct message *m)
@@ -222,7 +253,7 @@ static void request(struct program *program, const struct message *m)
         break;
     case MESSAGE_wg_peer_remove:
         ref = m->wg_peer_remove.ref;
-        rc = tunnel_peer_remove(tunnel, m->wg_peer_remove.peer, &err);
+        rc = peer_remove(program, m->wg_peer_remove.peer, &err);
         break;
     case MESSAGE_port_open:
         ref = m->port_open.ref;
@@ -242,7 +273,7 @@ static void request(struct program *program, const struct message *m)
         break;
     case MESSAGE_status:
         ref = m->status.ref;
-        rc = tunnel_status(tunnel, on_status, program, &err);
+        rc = status(program, &err);
         break;
     default:
         return;
@@ -351,7 +382,9 @@ static int patience(const struct program *program)
     int network = watch_timeout(program->watch);
     int tunnel = tunnel_timeout(program->tunnel, clock_ms());
 
-    return earlier(earlier(network, tunnel), restore_pause(program));
+    int names = program->names != NULL ? names_timeout(program->names, clock_ms()) : -1;
+
+    return earlier(earlier(earlier(network, tunnel), restore_pause(program)), names);
 }
 
 static void on_turn(struct program *program, const struct pollfd *network,
@@ -369,6 +402,9 @@ static void on_turn(struct program *program, const struct pollfd *network,
         on_ruleset(program);
     on_network(program);
     tunnel_tick(program->tunnel, clock_ms());
+    if (program->names != NULL)
+        names_tick(program->names, program->grants, program->tunnel, &program->interface,
+                   clock_ms());
 }
 
 static void turn(struct program *program)
@@ -489,6 +525,7 @@ static int prepare(struct program *program, struct error *err)
         if (program->grants == NULL)
             return -EINVAL;
         state_dir = grants_state_dir(program->grants);
+        program->names = names_new(NAMES_PATH, program->interface.name);
     }
     if (rc == 0)
         rc = key_load(state_dir, &program->key, err);
@@ -499,8 +536,11 @@ static int run(struct program *program)
 {
     while (!terminated && !program->failed && helper_end(program->helper) == HELPER_OPEN)
         turn(program);
-    if (program->tunnel != NULL && (terminated || helper_end(program->helper) == HELPER_SHUTDOWN))
+    if (program->tunnel != NULL && (terminated || helper_end(program->helper) == HELPER_SHUTDOWN)) {
+        if (program->names != NULL)
+            names_remove(program->names);
         tunnel_undo(program->tunnel);
+    }
     helper_drain(program->helper, 500);
     return program->failed ? 1 : 0;
 }
@@ -538,6 +578,7 @@ int main(int argc, char **argv)
     rc = run(&program);
     tunnel_destroy(program.tunnel);
     watch_destroy(program.watch);
+    names_destroy(program.names);
     grants_destroy(program.grants);
     key_wipe(&program.key);
     helper_destroy(program.helper);

@@ -61,6 +61,15 @@ typedef void tunnel_seen(void *data, const char *peer, const struct device_statu
                          const struct endpoint *base);
 int tunnel_status(struct tunnel *tunnel, tunnel_seen *seen, void *data, struct error *err);
 
+/* Calls `seen` for each peer that was set, with what it was given. */
+void tunnel_each_peer(const struct tunnel *tunnel,
+                      void (*seen)(void *data, const char *peer, const struct prefix *allowed,
+                                   size_t count),
+                      void *data);
+/* What a peer that was set was given; without one nothing is changed. */
+void tunnel_peer_allowed(const struct tunnel *tunnel, const char *peer,
+                         const struct prefix **allowed, size_t *count);
+
 /* A descriptor that polls readable when the userspace WireGuard has ended, or -1. Changes with
  * tunnel_restore(). */
 int tunnel_watch(const struct tunnel *tunnel);

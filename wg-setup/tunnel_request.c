@@ -12,7 +12,7 @@
 
 /* The list of peers */
 
-static struct peer *peer_named(struct tunnel *t, const char *name)
+static struct peer *peer_named(const struct tunnel *t, const char *name)
 {
     for (size_t i = 0; i < t->peer_count; i++)
         if (strcmp(t->peers[i]->name, name) == 0)
@@ -527,4 +527,28 @@ int tunnel_status(struct tunnel *t, tunnel_seen *seen, void *data, struct error 
 
     redirect_standing_clear(&call.standing);
     return rc;
+}
+
+/* What was set */
+
+void tunnel_each_peer(const struct tunnel *t,
+                      void (*seen)(void *data, const char *peer, const struct prefix *allowed,
+                                   size_t count),
+                      void *data)
+{
+    for (size_t i = 0; i < t->peer_count; i++)
+        if (t->peers[i]->name[0] != '\0')
+            seen(data, t->peers[i]->name, t->peers[i]->device.allowed,
+                 t->peers[i]->device.allowed_count);
+}
+
+void tunnel_peer_allowed(const struct tunnel *t, const char *name, const struct prefix **allowed,
+                         size_t *count)
+{
+    const struct peer *peer = peer_named(t, name);
+
+    if (peer == NULL)
+        return;
+    *allowed = peer->device.allowed;
+    *count = peer->device.allowed_count;
 }

@@ -13,10 +13,12 @@ CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # What a host hides from the machine: /run holds WireGuard's and the control sockets, /sys shows the
-# interfaces of the namespace it was mounted in. The user the broker becomes may not exist yet.
+# interfaces of the namespace it was mounted in; /etc/hosts gets the names of peers. The user the broker
+# becomes may not exist yet.
 _HOST_MOUNTS = """
 mount -t sysfs sysfs /sys &&
 mount -t tmpfs -o mode=755 tmpfs /run &&
+{ [ -e /etc/hosts ] || : >/etc/hosts; } && cat /etc/hosts >/run/hosts && mount --bind /run/hosts /etc/hosts &&
 if ! getent passwd punchguard >/dev/null; then
     { cat /etc/passwd; echo 'punchguard:x:64711:64711::/nonexistent:/usr/sbin/nologin'; } >/run/passwd
     { cat /etc/group; echo 'punchguard:x:64711:'; } >/run/group

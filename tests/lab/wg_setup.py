@@ -130,7 +130,7 @@ def interface_index(host):
 
 _SNAPSHOT = """
 ip -oneline -details link; ip -oneline address; ip route show table all; ip -6 route show table all
-ip rule; ip -6 rule; nft list ruleset; ss -Hanutwx; find /run -type s; wg showconf pg0 2>/dev/null
+ip rule; ip -6 rule; nft list ruleset; ss -Hanutwx; find /run -type s; wg showconf pg0 2>/dev/null; cat /etc/hosts
 """
 
 

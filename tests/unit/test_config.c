@@ -169,6 +169,23 @@ static const struct wrong wrongs[] = {
     {WITH("'signalling': [1, 2, 3, 4, 5, 6, 7, 8, 9]"), "$.signalling: ", "at most 8"},
     /* ice */
     {WITH("'ice': {'stun': 'x'}"), "$.ice.stun: ", "an array is expected"},
+    /* hooks */
+    {WITH("'hooks': {}"), "$.hooks: ", "an array is expected, this is an object"},
+    {WITH("'hooks': [{'command': ['/bin/sh']}]"), "$.hooks[0]: ", "'events' is missing"},
+    {WITH("'hooks': [{'events': ['path']}]"), "$.hooks[0]: ", "'command' is missing"},
+    {WITH("'hooks': [{'evnts': []}]"), "$.hooks[0]: ", "did you mean 'events'?"},
+    {WITH("'hooks': [{'events': [], 'command': ['/bin/sh']}]"), "$.hooks[0].events: ", "empty"},
+    {WITH("'hooks': [{'events': ['path', 7], 'command': ['/bin/sh']}]"), "$.hooks[0].events[1]: ",
+     "a string is expected"},
+    {WITH("'hooks': [{'events': ['candidate'], 'command': ['/bin/sh']}]"), "$.hooks[0].events[0]: ",
+     "'candidate' is no event that a hook can be run on; right are ready, peer-up"},
+    {WITH("'hooks': [{'events': ['path'], 'command': []}]"), "$.hooks[0].command: ",
+     "[\"/usr/local/bin/on-peer\"]"},
+    {WITH("'hooks': [{'events': ['path'], 'command': ['no-such-program']}]"),
+     "$.hooks[0].command[0]: ", "no-such-program"},
+    {WITH("'hooks': [{'events': ['path'], 'command': ['/bin/sh'], 'timeout': 0}]"),
+     "$.hooks[0].timeout: ", "1 and 300"},
+    /* ice */
     {WITH("'ice': {'stnu': []}"), "$.ice: ", "did you mean 'stun'?"},
     {WITH("'ice': {'stun': ['a.example', 5]}"), "$.ice.stun[1]: ", "a string is expected"},
     {WITH("'ice': {'stun': ['203.0.113.1:0']}"), "$.ice.stun[0]: ", "1 to 65535"},
@@ -475,6 +492,25 @@ static void a_whole_configuration_is_read(void **state)
     config_destroy(config);
 }
 
+static void hooks_are_read(void **state)
+{
+    struct config *config = load_good(
+        "{'peers': [], 'hooks': [{'events': ['peer-up', 'ready', 'ready'], 'command': ['/bin/sh', '']},"
+        "{'events': ['error'], 'command': ['/bin/sh'], 'timeout': 300}]}");
+
+    (void)state;
+    assert_int_equal(config->hook_count, 2);
+    assert_int_equal(config->hooks[0].events, config_hook_event(MESSAGE_event_peer_up) |
+                                                  config_hook_event(MESSAGE_event_ready));
+    assert_int_equal(config->hooks[0].timeout, 10);
+    assert_string_equal(config->hooks[0].command[0], "/bin/sh");
+    assert_string_equal(config->hooks[0].command[1], "");
+    assert_null(config->hooks[0].command[2]);
+    assert_int_equal(config->hooks[1].events, config_hook_event(MESSAGE_event_error));
+    assert_int_equal(config->hooks[1].timeout, 300);
+    config_destroy(config);
+}
+
 static void empty_lists_are_right(void **state)
 {
     struct config *config = load_good("{'ice': {'stun': [], 'turn': []}, 'peers': [{" GOOD_PEER
@@ -630,6 +666,7 @@ int main(void)
         cmocka_unit_test(everything_but_peers_has_a_default),
         cmocka_unit_test(transports_that_are_installed_are_used_unasked),
         cmocka_unit_test(a_whole_configuration_is_read),
+        cmocka_unit_test(hooks_are_read),
         cmocka_unit_test(empty_lists_are_right),
         cmocka_unit_test(another_plugin_has_addresses_of_its_own_kind),
         cmocka_unit_test(of_two_derived_ipv4_addresses_that_are_equal_the_later_peer_loses),

@@ -76,6 +76,9 @@ static int teardown(void **state)
 #define CONFIG(signalling, peers, rest)                                                            \
     "{'signalling': [" signalling "], 'peers': [" peers "], " rest "}"
 
+#define HOOK(events, seconds)                                                                      \
+    "'hooks': [{'events': [" events "], 'command': ['/bin/cat', 'x'], 'timeout': " seconds "}]"
+
 /* Each as "TYPE before after", none as -. */
 static void expect(const char *before, const char *after, const char *expected)
 {
@@ -129,6 +132,29 @@ static void transports_come_go_and_change_alone(void **state)
            expected);
     expect(CONFIG(CAT "," LS, A, REST),
            CONFIG(LS ",{'name': 'cat', 'command': ['/bin/cat', 'x']}", A, REST), expected);
+}
+
+static void other_hooks_are_one_change(void **state)
+{
+    char expected[32];
+
+    (void)state;
+    sprintf(expected, "%d", CONFIG_HOOKS);
+    expect(CONFIG(CAT, "", HOOK("'path', 'ready'", "5")), CONFIG(CAT, "", HOOK("'ready','path'", "5")),
+           "");
+    expect(CONFIG(CAT, "", REST), CONFIG(CAT, "", REST ", " HOOK("'path'", "5")), expected);
+    expect(CONFIG(CAT, "", HOOK("'path'", "5")), CONFIG(CAT, "", HOOK("'ready'", "5")), expected);
+    expect(CONFIG(CAT, "", HOOK("'path'", "5")), CONFIG(CAT, "", HOOK("'path'", "6")), expected);
+}
+
+static void names_on_and_off_are_a_change(void **state)
+{
+    char expected[32];
+
+    (void)state;
+    sprintf(expected, "%d", CONFIG_NAMES);
+    expect(CONFIG(CAT, "", REST), CONFIG(CAT, "", REST ", 'names': false"), expected);
+    expect(CONFIG(CAT, "", REST), CONFIG(CAT, "", REST ", 'names': true"), "");
 }
 
 static void peers_come_go_and_change_alone(void **state)
@@ -273,6 +299,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_in_another_order_and_layout_is_no_change),
         cmocka_unit_test(transports_come_go_and_change_alone),
+        cmocka_unit_test(other_hooks_are_one_change),
+        cmocka_unit_test(names_on_and_off_are_a_change),
         cmocka_unit_test(peers_come_go_and_change_alone),
         cmocka_unit_test(another_id_or_name_is_another_peer),
         cmocka_unit_test(an_address_on_a_transport_that_begins_is_no_change_of_its_own),

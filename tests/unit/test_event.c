@@ -173,10 +173,11 @@ struct heard {
     size_t count;
 };
 
-static void on_event(void *data, const char *line, size_t length)
+static void on_event(void *data, enum message_type type, const char *line, size_t length)
 {
     struct heard *heard = data;
 
+    assert_int_equal(type, MESSAGE_event_error);
     assert_true(length < sizeof heard->text);
     memcpy(heard->text, line, length + 1);
     heard->count++;

@@ -26,7 +26,7 @@ static struct process start_shell(const char *script, bool own_log)
     struct process process;
     struct error err;
 
-    assert_int_equal(process_start(&process, "/bin/sh", argv, own_log, &err), 0);
+    assert_int_equal(process_start(&process, "/bin/sh", argv, NULL, own_log, &err), 0);
     return process;
 }
 
@@ -95,6 +95,22 @@ static void it_inherits_three_descriptors_and_no_more(void **state)
     close(stray);
 }
 
+static void it_gets_the_environment_that_is_given(void **state)
+{
+    char *argv[] = {"env", NULL}, *env[] = {"A=1", "B=x y", NULL};
+    struct process process;
+    struct error err;
+    char text[256];
+    int status;
+
+    (void)state;
+    assert_int_equal(process_start(&process, "/usr/bin/env", argv, env, true, &err), 0);
+    read_text(process.out, text, sizeof text);
+    assert_string_equal(text, "A=1\nB=x y\n");
+    assert_true(ends_within(process.pidfd, WAIT_MS));
+    process_reap(&process, &status, true);
+}
+
 static void its_log_never_blocks_it(void **state)
 {
     struct process process =
@@ -113,10 +129,10 @@ static void a_program_that_cannot_start_is_an_error(void **state)
     struct error err;
 
     (void)state;
-    assert_int_equal(process_start(&process, "/nonexistent/x", argv, true, &err), -ENOENT);
+    assert_int_equal(process_start(&process, "/nonexistent/x", argv, NULL, true, &err), -ENOENT);
     assert_string_equal(err.code, "start-failed");
     assert_non_null(strstr(err.message, "/nonexistent/x"));
-    assert_int_equal(process_start(&process, "/etc/passwd", argv, true, &err), -EACCES);
+    assert_int_equal(process_start(&process, "/etc/passwd", argv, NULL, true, &err), -EACCES);
     assert_int_equal(process.pid, 0);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no zombie is left */
 }
@@ -235,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_pipes_lead_to_it),
         cmocka_unit_test(it_inherits_three_descriptors_and_no_more),
+        cmocka_unit_test(it_gets_the_environment_that_is_given),
         cmocka_unit_test(its_log_never_blocks_it),
         cmocka_unit_test(a_program_that_cannot_start_is_an_error),
         cmocka_unit_test(signals_are_as_by_default),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Completion of punchguard(1) for fish(1).
 
-set -l commands up down status id invite join peers rename remove introduce accept export import ping events reload netcheck
+set -l commands up down status id invite join peers rename remove introduce accept export import ping events reload netcheck doctor
 
 complete -c punchguard -f
 complete -c punchguard -s c -l config -r -F -n "not __fish_seen_subcommand_from ping" -d "The broker's configuration"
@@ -29,6 +29,7 @@ complete -c punchguard -n $none -a ping -d "Say over which path a peer answers"
 complete -c punchguard -n $none -a events -d "Print events as they come"
 complete -c punchguard -n $none -a reload -d "Have the broker reread its configuration"
 complete -c punchguard -n $none -a netcheck -d "Say what NATs and firewalls do"
+complete -c punchguard -n $none -a doctor -d "Look for what stands in the way"
 
 complete -c punchguard -n "__fish_seen_subcommand_from up" -l log -r -F -d "Where the log goes"
 complete -c punchguard -n "__fish_seen_subcommand_from up ping join" -l timeout -x -d "How long to wait, in seconds"
@@ -49,3 +50,4 @@ complete -c punchguard -n "__fish_seen_subcommand_from ping" -s c -l count -x -d
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -l until-direct -d "Until an answer came over a direct path"
 complete -c punchguard -n "__fish_seen_subcommand_from ping rename remove introduce" -a "(punchguard peers --names 2>/dev/null)" -d Peer
 complete -c punchguard -n "__fish_seen_subcommand_from netcheck" -l stun -x -d "A STUN server"
+complete -c punchguard -n "__fish_seen_subcommand_from doctor" -l offline -d "Send nothing to the network"
