@@ -44,10 +44,10 @@ struct config {
     char *name;      /* of this device; default: the host's name */
     char *state_dir; /* default /var/lib/punchguard */
     char *control;   /* default /run/punchguard/INTERFACE.sock */
-    bool names; /* wg-setup's business: whether peers have names in /etc/hosts; default true */
+    bool names;      /* wg-setup's business: whether peers have names in /etc/hosts; default true */
     struct interface interface;
     enum config_introductions introductions; /* default: ask */
-    struct config_transport *transports; /* default: tox, punchguard-signal-tox, no options */
+    struct config_transport *transports;     /* default: those that are installed */
     size_t transport_count;
     char **stun; /* "host:port"; NULL where the key is absent: ice-agent's own defaults */
     size_t stun_count;

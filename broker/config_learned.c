@@ -36,17 +36,34 @@ static char **copy_texts(char *const *texts, size_t count, bool *failed)
     return copy;
 }
 
+/* A list that ends with NULL. */
+static char **copy_command(char *const *command, bool *failed)
+{
+    size_t words = 0;
+
+    while (command[words] != NULL)
+        words++;
+    return copy_texts(command, words, failed);
+}
+
+static void copy_hooks(struct config *copy, const struct config *config, bool *failed)
+{
+    copy->hooks = copy_room(config->hook_count, sizeof *copy->hooks, failed);
+    for (size_t i = 0; copy->hooks != NULL && i < config->hook_count; i++) {
+        copy->hooks[i] = config->hooks[i];
+        copy->hooks[i].command = copy_command(config->hooks[i].command, failed);
+        copy->hook_count++;
+    }
+}
+
 static void copy_transports(struct config *copy, const struct config *config, bool *failed)
 {
     copy->transports = copy_room(config->transport_count, sizeof *copy->transports, failed);
     for (size_t i = 0; copy->transports != NULL && i < config->transport_count; i++) {
         const struct config_transport *from = &config->transports[i];
-        size_t words = 0;
 
-        while (from->command[words] != NULL)
-            words++;
         copy->transports[i].name = copy_text(from->name, failed);
-        copy->transports[i].command = copy_texts(from->command, words, failed);
+        copy->transports[i].command = copy_command(from->command, failed);
         copy->transports[i].options = copy_text(from->options, failed);
         copy->transport_count++;
     }
@@ -87,10 +104,12 @@ struct config *config_copy_written(const struct config *config)
     copy->control = copy_text(config->control, &failed);
     copy->interface = config->interface;
     copy->introductions = config->introductions;
+    copy->names = config->names;
     copy->stun_count = config->stun_count;
     copy->stun = copy_texts(config->stun, config->stun_count, &failed);
     copy->turn = copy_text(config->turn, &failed);
     copy_transports(copy, config, &failed);
+    copy_hooks(copy, config, &failed);
     copy_peers(copy, config, &failed);
     if (!failed)
         return copy;

@@ -177,7 +177,8 @@ static void a_peer_for_which_no_address_is_left_has_no_tunnel(void **state)
 static void a_copy_is_the_file_alone(void **state)
 {
     struct config *config = load(
-        "{'name': 'n', 'state_dir': '/s', 'control': '/c', 'interface': {'mtu': 1300, 'addresses': "
+        "{'name': 'n', 'state_dir': '/s', 'control': '/c', 'names': false, 'hooks': [{'events': "
+        "['path'], 'command': ['/bin/true', 'x']}], 'interface': {'mtu': 1300, 'addresses': "
         "['10.0.0.1/24']}, 'signalling': [" CAT "," LS "], 'ice': {'stun': ['a', 'b'], 'turn': "
         "[{'server': 'a:1', 'username': 'u', 'password': 'p', 'transport': 'udp'}]}, 'peers': "
         "[{'name': 'a', 'id': '@0', 'addresses': {'ls': 'x'}, 'allowed_ips': ['10.0.0.2/32']}]}");

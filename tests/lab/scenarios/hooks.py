@@ -102,6 +102,7 @@ def a_hook_that_hangs_or_floods_costs_nothing(folder):
         bob.start()
         alice.await_direct(bob)
         with Traffic(alice, bob) as traffic:
+            traffic.back_after(time.monotonic(), 15)
             begun = time.monotonic()
             _await(lambda: "did not end in time: killed" in _log(alice), 30, "the kill of the first")
             # A reload takes the hooks away while two of them run.
