@@ -10,6 +10,7 @@ from device import INTERFACE, Device, join, share_folder
 from lab import Lab
 from scenario import Skip, scenario
 from scenarios.faults import Traffic, _await
+from scenarios.pairing import _by_folder, _invite, _punchguard, _reaches, _up
 
 HOSTS = "/etc/hosts"
 STATUS = 15     # s; within which the broker asks wg-setup, which looks at the file then
@@ -82,6 +83,25 @@ def a_peer_is_reached_by_its_name(folder):
         assert alice.stop() == 0 and bob.stop() == 0
         assert _read(alice) == before, _read(alice)
         assert _read(bob) == others, _read(bob)
+        return said.strip().splitlines()[-1]
+
+
+@scenario(timeout=90)
+def a_peer_that_joined_by_invitation_has_a_name(folder):
+    if not shutil.which("ping"):
+        raise Skip("there is no ping(8)")
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        _up(alice, bob)
+        _punchguard(bob, "join", _invite(alice, "--name", "Desk"))
+        _reaches(bob, alice)
+        for host, name in ((bob.host, "alice"), (alice.host, "desk")):
+            _await(lambda host=host, name=name: f"\t{name}.pg.internal\n" in host.run(["cat", HOSTS]), 10,
+                   f"the name {name}")
+            said = host.run(["ping", "-c", "3", "-i", "0.2", "-W", "2", f"{name}.pg.internal"])
+            assert " 0% packet loss" in said, said
+        _punchguard(alice, "remove", "Desk")
+        _await(lambda: "desk" not in _read(alice), 10, "the end of the name")
         return said.strip().splitlines()[-1]
 
 
