@@ -9,6 +9,7 @@ from device import Device, join, share_folder
 from lab import Lab
 from scenario import scenario
 from scenarios.faults import Traffic, _await
+from scenarios.pairing import _by_folder, _invite, _punchguard, _up
 
 # Beside the event it notes as whom it runs, whether it may gain privilege, and its arguments.
 _NOTE = """#!/bin/sh
@@ -116,3 +117,19 @@ def a_hook_that_hangs_or_floods_costs_nothing(folder):
         ended = time.monotonic() - begun
         assert ended < 4, ended
         return f"0 lost, {lines} lines of log, ended in {ended:.1f} s"
+
+
+@scenario(timeout=90)
+def hooks_go_on_when_a_peer_joins_by_invitation(folder):
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        notes = _notes_folder(lab)
+        alice.conf["hooks"] = [{"events": ["peer-up", "peer-down"],
+                                "command": [_script(notes, "note", _NOTE)]}]
+        alice.set_peers({})
+        _up(alice, bob)
+        _punchguard(bob, "join", _invite(alice, "--name", "desk"))
+        _await(lambda: _types(notes) == ["peer-up"], 30, "peer-up")
+        _punchguard(alice, "remove", "desk")
+        _await(lambda: _types(notes) == ["peer-up", "peer-down"], 30, "peer-down")
+        assert all(event["peer"] == "desk" for event in _events(notes)), _events(notes)
