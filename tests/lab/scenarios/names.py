@@ -114,6 +114,7 @@ def names_follow_the_configuration_and_outlive_who_rewrites_the_file(folder):
         alice.await_direct(bob)
         _await_block(alice, _expected(alice, bob))
         with Traffic(alice, bob) as traffic:
+            traffic.back_after(time.monotonic(), 15)
             begun = time.monotonic()
             _write(alice, "127.0.0.1 localhost\n")
             _await_block(alice, _expected(alice, bob), STATUS)
