@@ -207,6 +207,8 @@ int grant_read(struct grant *grant, const struct json_at *at, struct error *err)
         rc = grant_read_id(grant, at, err);
     if (rc == 0 && json_member(at, "allowed_ips", &member))
         rc = grant_read_allowed(grant, &member, err);
+    if (rc == 0 && json_member(at, "inbound", &member))
+        rc = inbound_read(&grant->inbound, &member, err);
     if (rc < 0)
         grant_clear(grant);
     return rc;

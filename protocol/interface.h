@@ -8,6 +8,7 @@
 #include "protocol/endpoint.h"
 #include "protocol/error.h"
 #include "protocol/id.h"
+#include "protocol/inbound.h"
 #include "protocol/json.h"
 
 #define INTERFACE_NAME_SIZE     16 /* IFNAMSIZ */
@@ -48,9 +49,10 @@ struct grant {
     uint8_t key[ID_KEY_BYTES]; /* public identity key */
     struct prefix *allowed;    /* owned; none: the overlay addresses of its id */
     size_t allowed_count;
+    struct inbound inbound; /* default: all */
 };
 
-/* Reads name, id and allowed_ips of one item of `peers`; other fields are left alone. 0, or -EINVAL, -ENOMEM
+/* Reads name, id, allowed_ips and inbound of one item of `peers`; other fields are left alone. 0, or -EINVAL, -ENOMEM
  * with `err` filled. */
 int grant_read(struct grant *grant, const struct json_at *at, struct error *err);
 void grant_clear(struct grant *grant);

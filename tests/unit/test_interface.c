@@ -177,6 +177,21 @@ static bool allows(const struct grant *grant, const char *text)
     return grant_allows(grant, &prefix);
 }
 
+static void a_grant_lets_everything_in_unless_it_says_otherwise(void **state)
+{
+    struct grant grant;
+
+    (void)state;
+    assert_int_equal(read_grant(&grant, "{\"name\":\"a\",\"id\":\"" ID "\"}"), 0);
+    assert_int_equal(grant.inbound.kind, INBOUND_ALL);
+    assert_int_equal(
+        read_grant(&grant, "{\"name\":\"a\",\"id\":\"" ID "\",\"inbound\":[\"tcp/22\"]}"), 0);
+    assert_int_equal(grant.inbound.kind, INBOUND_LIST);
+    assert_int_equal(
+        read_grant(&grant, "{\"name\":\"a\",\"id\":\"" ID "\",\"inbound\":\"nine\"}"), -EINVAL);
+    expect_error("bad-inbound", "$.inbound: 'nine'");
+}
+
 static void nothing_wider_than_the_grant_is_allowed(void **state)
 {
     struct grant grant;
@@ -218,6 +233,7 @@ int main(void)
         cmocka_unit_test(addresses_are_bounded),
         cmocka_unit_test(a_grant_is_read),
         cmocka_unit_test(a_wrong_grant_is_told_with_its_path),
+        cmocka_unit_test(a_grant_lets_everything_in_unless_it_says_otherwise),
         cmocka_unit_test(nothing_wider_than_the_grant_is_allowed),
         cmocka_unit_test(its_own_overlay_addresses_are_always_a_peers),
     };
