@@ -9,6 +9,8 @@ wg_setup_libwg_a_SOURCES = \
 	wg-setup/grants.c wg-setup/grants.h \
 	wg-setup/hosts.c wg-setup/hosts.h \
 	wg-setup/hosts_file.c wg-setup/hosts_file.h \
+	wg-setup/inbound.c wg-setup/inbound.h \
+	wg-setup/inbound_text.c \
 	wg-setup/key.c wg-setup/key.h \
 	wg-setup/limits.c wg-setup/limits.h \
 	wg-setup/names.c wg-setup/names.h \
@@ -19,6 +21,7 @@ wg_setup_libwg_a_SOURCES = \
 	wg-setup/tunnel.c wg-setup/tunnel.h wg-setup/tunnel_state.h \
 	wg-setup/tunnel_adopt.c \
 	wg-setup/tunnel_grant.c \
+	wg-setup/tunnel_inbound.c \
 	wg-setup/tunnel_request.c \
 	wg-setup/uapi.c wg-setup/uapi.h \
 	wg-setup/watch.c wg-setup/watch.h
@@ -33,7 +36,7 @@ punchguard_wg_setup_LDADD = $(WG_LIBS)
 
 if HAVE_CMOCKA
 WG_TESTS = tests/unit/test_uapi tests/unit/test_redirect tests/unit/test_grants \
-	tests/unit/test_key tests/unit/test_address tests/unit/test_limits tests/unit/test_peer tests/unit/test_tunnel \
+	tests/unit/test_inbound_text tests/unit/test_key tests/unit/test_address tests/unit/test_limits tests/unit/test_peer tests/unit/test_tunnel \
 	tests/unit/test_hosts tests/unit/test_hosts_file tests/unit/test_names
 check_PROGRAMS += $(WG_TESTS)
 TESTS += $(WG_TESTS)
@@ -50,6 +53,9 @@ tests_unit_test_redirect_LDADD = $(WG_TEST_LIBS)
 tests_unit_test_grants_SOURCES = tests/unit/test_grants.c
 tests_unit_test_grants_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_grants_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_inbound_text_SOURCES = tests/unit/test_inbound_text.c
+tests_unit_test_inbound_text_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_inbound_text_LDADD = $(WG_TEST_LIBS)
 tests_unit_test_key_SOURCES = tests/unit/test_key.c
 tests_unit_test_key_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_key_LDADD = $(WG_TEST_LIBS)

@@ -143,6 +143,7 @@ static void open_tunnel(struct program *program)
     }
     if (program->grants != NULL)
         tunnel_adopted_check(program->tunnel, grants_cover, program->grants);
+    tunnel_inbound_set(program->tunnel, grants_of, program->grants);
     touch_names(program);
     say_ready(program);
 }
@@ -353,7 +354,7 @@ static void on_ruleset(struct program *program)
 
     if (!watch_ruleset_read(program->watch))
         return;
-    rc = tunnel_redirect_check(program->tunnel, &err);
+    rc = tunnel_tables_check(program->tunnel, &err);
     if (rc > 0)
         log_warn("somebody removed our nftables table: it is back");
     else if (rc < 0)

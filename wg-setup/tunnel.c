@@ -167,8 +167,9 @@ struct tunnel *tunnel_open(const struct interface *interface, const struct key *
         t->watch = -1;
         t->listen_port = (uint16_t)interface->listen_port;
         t->redirect = redirect_new(interface->name);
+        t->inbound = inbound_new(interface->name);
     }
-    if (t == NULL || t->redirect == NULL) {
+    if (t == NULL || t->redirect == NULL || t->inbound == NULL) {
         error_set(err, "no-memory", "out of memory");
         tunnel_destroy(t);
         return NULL;
@@ -189,6 +190,7 @@ void tunnel_destroy(struct tunnel *t)
     if (t->watch >= 0)
         close(t->watch);
     redirect_destroy(t->redirect);
+    inbound_destroy(t->inbound);
     redirect_standing_clear(&t->stray);
     key_wipe(&t->key);
     free(t);
@@ -205,6 +207,8 @@ void tunnel_undo(struct tunnel *t)
     if (t->ops->destroy(name_of(t), &err) < 0)
         log_error("%s", err.message);
     if (redirect_remove(t->redirect, &err) < 0)
+        log_error("%s", err.message);
+    if (inbound_remove(t->inbound, &err) < 0)
         log_error("%s", err.message);
 }
 
@@ -350,12 +354,12 @@ void tunnel_settled(struct tunnel *t)
         t->peers[i]->moved = false;
 }
 
-int tunnel_redirect_check(struct tunnel *t, struct error *err)
+int tunnel_tables_check(struct tunnel *t, struct error *err)
 {
-    int rc;
+    int inbound = tunnel_inbound_check(t, err), rc;
 
-    if (redirect_stands(t->redirect))
-        return 0;
+    if (inbound < 0 || redirect_stands(t->redirect))
+        return inbound;
     rc = tunnel_apply(t, err);
     return rc < 0 ? rc : 1;
 }

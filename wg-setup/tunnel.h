@@ -41,6 +41,13 @@ void tunnel_granted_check(struct tunnel *tunnel,
                           bool (*granted)(const void *data, const char *peer,
                                           const struct prefix *prefix),
                           const void *data);
+/* What each peer may begin is what the grant says that `grant_of` names for it and one of its allowed IPs; NULL:
+ * everything. `peer` is "" for an adopted one that no broker has set yet. To be called once before the first
+ * peer-set, and with every change of the grants, which live until the next call. Where that can't be enforced
+ * the peers that it would restrict are dropped. */
+typedef const struct grant *tunnel_grant_of(const void *grants, const char *peer,
+                                            const struct prefix *allowed);
+void tunnel_inbound_set(struct tunnel *tunnel, tunnel_grant_of *grant_of, const void *grants);
 /* In how many ms tunnel_tick() wants to be called, -1 for not at all. */
 int tunnel_timeout(const struct tunnel *tunnel, int64_t now_ms);
 /* Drops what was adopted and that no broker has asked for in time. */
@@ -83,8 +90,8 @@ int tunnel_link_check(struct tunnel *tunnel, struct error *err);
 int tunnel_addresses_check(struct tunnel *tunnel, struct error *err);
 /* The host's network has settled: peers whose base came or went hear from us. */
 void tunnel_settled(struct tunnel *tunnel);
-/* Somebody removed nftables tables: puts ours back if it is among them. 1 where it was, 0, or
+/* Somebody removed nftables tables: puts ours back that are among them. 1 where one was, 0, or
  * -errno. */
-int tunnel_redirect_check(struct tunnel *tunnel, struct error *err);
+int tunnel_tables_check(struct tunnel *tunnel, struct error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/log.h"
 #include "wg-setup/address.h"
 #include "wg-setup/tunnel_state.h"
 
@@ -55,6 +56,15 @@ void tunnel_peer_unlist(struct tunnel *t, const struct peer *peer)
     }
 }
 
+/* Rules for addresses that WireGuard lets nobody send from any more do no harm. */
+static void inbound_after(struct tunnel *t)
+{
+    struct error err;
+
+    if (tunnel_inbound_apply(t, NULL, NULL, &err) < 0)
+        log_warn("%s", err.message);
+}
+
 int tunnel_peer_drop(struct tunnel *t, struct peer *peer, struct error *err)
 {
     static const struct device_peer nothing;
@@ -68,6 +78,7 @@ int tunnel_peer_drop(struct tunnel *t, struct peer *peer, struct error *err)
     tunnel_routes(t, peer, &peer->device, &nothing, NULL);
     tunnel_peer_unlist(t, peer);
     peer_destroy(peer);
+    inbound_after(t);
     return 0;
 }
 
@@ -233,9 +244,12 @@ int tunnel_peer_set(struct tunnel *t, const struct message_peer_set *m, struct e
     if (rc < 0)
         return rc;
     peer = peer_for(t, m->peer, wanted.public_key, &fresh, err);
-    rc = peer ? peer_change(t, peer, &wanted, fresh, err) : -EEXIST;
+    rc = peer ? tunnel_inbound_apply(t, peer, &wanted, err) : -EEXIST;
+    if (rc == 0)
+        rc = peer_change(t, peer, &wanted, fresh, err);
     if (rc == 0) {
         peer_take(peer, &wanted);
+        inbound_after(t);
         if (fresh && peer->has_path)
             rc = tunnel_path_kick(t, peer, err);
     } else {

@@ -5,6 +5,7 @@
 #ifndef WG_SETUP_TUNNEL_STATE_H
 #define WG_SETUP_TUNNEL_STATE_H
 
+#include "wg-setup/inbound.h"
 #include "wg-setup/peer.h"
 #include "wg-setup/redirect.h"
 #include "wg-setup/tunnel.h"
@@ -14,6 +15,9 @@ struct tunnel {
     struct key key;
     const struct device_ops *ops;
     struct redirect *redirect;
+    struct inbound_table *inbound;
+    tunnel_grant_of *grant_of; /* NULL until tunnel_inbound_set(): what stands is left as it is */
+    const void *grants;
     uint16_t listen_port;
     int watch;
     unsigned link; /* the interface's number */
@@ -32,6 +36,13 @@ int tunnel_path_kick(struct tunnel *t, struct peer *peer, struct error *err);
 /* Makes the routes those of `new`; prefixes of other peers keep theirs. */
 int tunnel_routes(struct tunnel *t, const struct peer *peer, const struct device_peer *old,
                   const struct device_peer *new, struct error *err);
+
+/* Writes the table of what peers may begin, as if `changing` had what it has and what is `wanted` for it (both
+ * NULL: as it is). Before WireGuard is given more, and after it has less. 0, or -errno with `err` filled. */
+int tunnel_inbound_apply(struct tunnel *t, const struct peer *changing,
+                         const struct device_peer *wanted, struct error *err);
+/* Somebody removed nftables tables: puts this one back. 1 where it was gone, 0, or -errno. */
+int tunnel_inbound_check(struct tunnel *t, struct error *err);
 
 /* Takes over peers and table. */
 int tunnel_adopt(struct tunnel *t, int64_t now_ms, struct error *err);
