@@ -24,6 +24,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/faults.py \
     tests/lab/scenarios/hooks.py \
     tests/lab/scenarios/host.py \
+    tests/lab/scenarios/inbound.py \
     tests/lab/scenarios/kernel.py \
     tests/lab/scenarios/lan.py \
     tests/lab/scenarios/loss.py \

@@ -629,4 +629,11 @@ def without_nftables_direct_paths_are_refused_and_forwarded_ones_work(folder):
         for one in (alice, bob):
             assert one.shut_down() == 0
             assert interface_index(one.host) is None
+        alice.grant({bob: [f"{bob.overlay}/32"]}, {bob: "none"})
+        alice.start().await_ready()
+        closed = alice.refuse("peer-set", peer=bob.name, id=bob.id, wg_public_key=bob.ready["wg_public_key"],
+                              allowed_ips=[f"{bob.overlay}/32"], keepalive=25)
+        assert closed["code"] == "nftables" and "inbound" in closed["message"], closed
+        assert alice.host.run(["wg", "show", INTERFACE, "peers"]) == ""
+        assert alice.shut_down() == 0
         return error["message"]
