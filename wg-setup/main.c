@@ -206,6 +206,7 @@ static int reload(struct program *program, struct error *err)
         return -EINVAL;
     tunnel_granted_check(program->tunnel, grants_still, &change);
     tunnel_adopted_check(program->tunnel, grants_cover, after);
+    tunnel_inbound_set(program->tunnel, grants_of, after);
     grants_destroy(program->grants);
     program->grants = after;
     touch_names(program);

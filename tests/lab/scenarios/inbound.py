@@ -262,16 +262,16 @@ def rules_of_another_peer_change_without_a_gap(folder):
         return f"{sent} knocks"
 
 
-@scenario(timeout=90)
-def changed_grant_rules_after_a_restart_and_flows_stay(folder):
+def _changes(folder, apply):
+    """A flow that bob began goes on whatever he may begin afterwards; `apply` has wg-setup know of it."""
     with Lab(folder) as lab:
         alice, bob = _joined(lab, ["tcp/22"])
         flow = _Flow(alice, bob, 22)
         assert flow.carries()
         for inbound, ssh in (("none", False), (["tcp/80"], False), ("all", True), (["tcp/22"], True)):
-            alice.end_input()
-            alice.grant({bob: _allowed(bob)}, {bob: inbound})
-            alice.start().await_ready()
+            def grant(what=inbound):
+                alice.grant({bob: _allowed(bob)}, {bob: what})
+            apply(alice, grant)
             assert flow.carries(), f"{inbound} ended what was begun before"
             alice.set_peer(bob, allowed_ips=_allowed(bob))
             assert flow.carries()
@@ -279,3 +279,20 @@ def changed_grant_rules_after_a_restart_and_flows_stay(folder):
                 assert _connects(bob.host, alice.overlay, 22, PATIENCE if ssh else REFUSED) == ssh, inbound
             assert (_table(alice.host) == "") == (inbound == "all"), _table(alice.host)
         _end(alice, bob)
+
+
+@scenario(timeout=90)
+def changed_grant_rules_after_a_restart_and_flows_stay(folder):
+    def restart(alice, grant):
+        alice.end_input()
+        grant()
+        alice.start().await_ready()
+    _changes(folder, restart)
+
+
+@scenario(timeout=90)
+def changed_grant_rules_after_a_reload_and_flows_stay(folder):
+    def reload(alice, grant):
+        grant()
+        alice.ask("reload")
+    _changes(folder, reload)
