@@ -17,6 +17,7 @@ wg_setup_libwg_a_SOURCES = \
 	wg-setup/peer.c wg-setup/peer.h \
 	wg-setup/redirect.c wg-setup/redirect.h \
 	wg-setup/redirect_text.c \
+	wg-setup/rtnetlink.c wg-setup/rtnetlink.h \
 	wg-setup/ruleset.c wg-setup/ruleset.h \
 	wg-setup/tunnel.c wg-setup/tunnel.h wg-setup/tunnel_state.h \
 	wg-setup/tunnel_adopt.c \
