@@ -19,6 +19,7 @@ wg_setup_libwg_a_SOURCES = \
 	wg-setup/redirect_text.c \
 	wg-setup/rtnetlink.c wg-setup/rtnetlink.h \
 	wg-setup/ruleset.c wg-setup/ruleset.h \
+	wg-setup/sysctl.c wg-setup/sysctl.h \
 	wg-setup/tunnel.c wg-setup/tunnel.h wg-setup/tunnel_state.h \
 	wg-setup/tunnel_adopt.c \
 	wg-setup/tunnel_grant.c \
@@ -37,7 +38,7 @@ punchguard_wg_setup_LDADD = $(WG_LIBS)
 
 if HAVE_CMOCKA
 WG_TESTS = tests/unit/test_uapi tests/unit/test_redirect tests/unit/test_grants \
-	tests/unit/test_inbound_text tests/unit/test_key tests/unit/test_address tests/unit/test_limits tests/unit/test_peer tests/unit/test_tunnel \
+	tests/unit/test_inbound_text tests/unit/test_key tests/unit/test_address tests/unit/test_limits tests/unit/test_peer tests/unit/test_sysctl tests/unit/test_tunnel \
 	tests/unit/test_hosts tests/unit/test_hosts_file tests/unit/test_names
 check_PROGRAMS += $(WG_TESTS)
 TESTS += $(WG_TESTS)
@@ -78,6 +79,9 @@ tests_unit_test_hosts_file_LDADD = $(WG_TEST_LIBS)
 tests_unit_test_names_SOURCES = tests/unit/test_names.c
 tests_unit_test_names_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_names_LDADD = $(WG_TEST_LIBS)
+tests_unit_test_sysctl_SOURCES = tests/unit/test_sysctl.c
+tests_unit_test_sysctl_CFLAGS = $(WG_TEST_CFLAGS)
+tests_unit_test_sysctl_LDADD = $(WG_TEST_LIBS)
 # Brings its own device, redirect and address: what the linker finds there it does not take from the library.
 tests_unit_test_tunnel_SOURCES = tests/unit/test_tunnel.c
 tests_unit_test_tunnel_CFLAGS = $(WG_TEST_CFLAGS)
