@@ -27,7 +27,14 @@ static void queue_clear(struct agent *agent)
     agent->queued = 0;
 }
 
-/* Prefixes that are inside tunnels of ours: a candidate there would send a tunnel through itself. */
+static bool is_host(const struct prefix *prefix)
+{
+    return prefix->length == (prefix->family == AF_INET ? 32 : 128);
+}
+
+/* Addresses that are inside tunnels of ours: a candidate there would send a tunnel through itself. Not the networks
+ * behind peers, and all addresses of exit nodes: wg-setup keeps what agents send out of their routes, and the one who
+ * is there now, or here, has no other candidate. */
 static size_t tunnel_prefixes(const struct config *config, char **out, size_t max)
 {
     size_t count = 0;
@@ -47,8 +54,8 @@ static size_t tunnel_prefixes(const struct config *config, char **out, size_t ma
         if (count < max)
             out[count++] = strdup(text);
         for (size_t i = 0; i < grant->allowed_count && count < max; i++) {
-            if (grant->allowed[i].length == 0)
-                continue; /* an exit node: everything is behind it */
+            if (!is_host(&grant->allowed[i]))
+                continue;
             prefix_format(&grant->allowed[i], text);
             out[count++] = strdup(text);
         }
