@@ -216,6 +216,8 @@ static void compare_interface(struct comparison *c)
         note_restart(c, "$.interface.mtu");
     if (old->listen_port != new->listen_port)
         note_restart(c, "$.interface.listen_port");
+    if (old->forward != new->forward)
+        note_restart(c, "$.interface.forward");
     if (old->backend != new->backend)
         note_stop(c, "$.interface.backend");
 }

@@ -20,6 +20,8 @@
 #define INTERFACE_MTU_DEFAULT 1280
 
 enum interface_backend { BACKEND_AUTO, BACKEND_KERNEL, BACKEND_USERSPACE };
+/* What peers send through us to others: left as the host has it; as it is; with our address as its source. */
+enum interface_forward { FORWARD_NONE, FORWARD_ROUTED, FORWARD_MASQUERADE };
 
 struct interface {
     char name[INTERFACE_NAME_SIZE];
@@ -28,9 +30,10 @@ struct interface {
     int mtu;
     int listen_port; /* 0: any */
     enum interface_backend backend;
+    enum interface_forward forward;
 };
 
-/* The defaults: pg0, no addresses, MTU 1280, any port, auto. */
+/* The defaults: pg0, no addresses, MTU 1280, any port, auto, nothing forwarded. */
 void interface_init(struct interface *interface);
 /* Reads the object; what is absent keeps its value. 0, or -EINVAL with `err` filled. */
 int interface_read(struct interface *interface, const struct json_at *at, struct error *err);
@@ -38,6 +41,7 @@ int interface_read(struct interface *interface, const struct json_at *at, struct
 int interface_set_name(struct interface *interface, const char *text, struct error *err);
 int interface_add_address(struct interface *interface, const char *text, struct error *err);
 int interface_set_backend(struct interface *interface, const char *text, struct error *err);
+int interface_set_forward(struct interface *interface, const char *text, struct error *err);
 const char *interface_backend_name(enum interface_backend backend);
 
 /* Whether the text may be a peer's name. 0, or -EINVAL with `err` filled. */

@@ -127,7 +127,8 @@ int address_keep(const char *interface, const struct prefix *addresses, size_t c
     return rc < 0 ? fail(err, rc, "remove an address", interface) : 0;
 }
 
-int address_route(const char *interface, const struct prefix *to, bool add, struct error *err)
+int address_route(const char *interface, const struct prefix *to, uint32_t table, bool add,
+                  struct error *err)
 {
     char buffer[512], text[PREFIX_TEXT_SIZE], what[PREFIX_TEXT_SIZE + 32];
     struct nlmsghdr *head =
@@ -138,12 +139,13 @@ int address_route(const char *interface, const struct prefix *to, bool add, stru
 
     m->rtm_family = (uint8_t)to->family;
     m->rtm_dst_len = to->length;
-    m->rtm_table = RT_TABLE_MAIN;
+    m->rtm_table = RT_TABLE_UNSPEC;
     m->rtm_protocol = RTPROT_STATIC;
     m->rtm_scope = RT_SCOPE_LINK;
     m->rtm_type = RTN_UNICAST;
     mnl_attr_put(head, RTA_DST, address_bytes(to), to->address);
     mnl_attr_put_u32(head, RTA_OIF, index);
+    mnl_attr_put_u32(head, RTA_TABLE, table);
     rc = index == 0 ? -ENODEV : rtnetlink_talk(head, NULL, NULL);
     if (rc == -EEXIST && add)
         return 0;

@@ -98,27 +98,34 @@ static void take_file(struct sysctls *sysctls, char *text)
             log_warn("%s: '%.100s' is no setting with its value: ignored", SYSCTL_FILE, line);
 }
 
-/* Others may write into the folder, but not replace what is ours there. */
-static int load(struct sysctls *sysctls, struct error *err)
+/* Others may write into the folder. `fd` may be negative: not even readable. */
+static bool is_ours(int fd)
 {
     struct stat about;
-    void *text;
-    size_t length;
-    int rc;
 
-    if (fstatat(sysctls->folder, SYSCTL_FILE, &about, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? 0 : fail(err, -errno, SYSCTL_FILE, "read");
-    if (about.st_uid != geteuid()) {
-        log_warn("%s belongs to user %u, so it is not ours: ignored", SYSCTL_FILE,
-                 (unsigned)about.st_uid);
+    if (fd >= 0 && fstat(fd, &about) == 0 && about.st_uid == geteuid())
+        return true;
+    log_warn("%s belongs to another user, so it is not ours: ignored", SYSCTL_FILE);
+    return false;
+}
+
+static int load(struct sysctls *sysctls, struct error *err)
+{
+    int fd = openat(sysctls->folder, SYSCTL_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    void *text = NULL;
+    size_t length;
+    int rc = 0;
+
+    if (fd < 0 && errno == ENOENT)
         return 0;
-    }
-    rc = file_read(sysctls->folder, SYSCTL_FILE, FILE_SIZE_MAX, &text, &length, err);
-    if (rc < 0)
-        return rc;
-    take_file(sysctls, text);
+    if (is_ours(fd))
+        rc = file_read_open(fd, SYSCTL_FILE, FILE_SIZE_MAX, &text, &length, err);
+    if (rc == 0 && text != NULL)
+        take_file(sysctls, text);
     free(text);
-    return 0;
+    if (fd >= 0)
+        close(fd);
+    return rc;
 }
 
 static int save(const struct sysctls *sysctls, struct error *err)
@@ -258,14 +265,18 @@ int sysctls_restore(struct sysctls *sysctls, const char *name, struct error *err
     return kept ? forget(sysctls, kept, err) : 0;
 }
 
-int sysctls_restore_all(struct sysctls *sysctls, struct error *err)
+int sysctls_restore_all(struct sysctls *sysctls, const char *but, struct error *err)
 {
     struct error later;
     int first = 0;
 
     for (size_t i = sysctls->count; i-- > 0;) {
-        int rc = sysctls_restore(sysctls, sysctls->entries[i].name, first ? &later : err);
+        char name[SYSCTL_NAME_MAX + 1];
+        int rc;
 
+        memcpy(name, sysctls->entries[i].name, sizeof name);
+        rc = but && strcmp(name, but) == 0 ? 0
+                                           : sysctls_restore(sysctls, name, first ? &later : err);
         first = first ? first : rc;
     }
     return first;

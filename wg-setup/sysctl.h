@@ -31,7 +31,7 @@ bool sysctls_get(const struct sysctls *sysctls, const char *name, char value[SYS
 /* Puts it back where we changed it. One that is gone is no error. 0, or -errno with `err` filled.
  */
 int sysctls_restore(struct sysctls *sysctls, const char *name, struct error *err);
-/* The same for all, the last one first; goes on after an error, and tells the first. */
-int sysctls_restore_all(struct sysctls *sysctls, struct error *err);
+/* The same for all but one (NULL: all), the last one first; goes on after an error, and tells the first. */
+int sysctls_restore_all(struct sysctls *sysctls, const char *but, struct error *err);
 
 #endif

@@ -109,9 +109,22 @@ static void a_setting_is_put_back_and_forgotten(void **unused)
     assert_int_equal(sysctls_restore(sysctls, OTHER, &err), 0);
     assert_string_equal(value(OTHER), "2");
     assert_string_equal(value(FORWARD), "1");
-    assert_int_equal(sysctls_restore_all(sysctls, &err), 0);
+    assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
     assert_string_equal(value(FORWARD), "0");
     assert_false(is_kept());
+    sysctls_destroy(sysctls);
+}
+
+static void one_may_be_left_for_another_to_put_back(void **unused)
+{
+    struct sysctls *sysctls = begin();
+
+    (void)unused;
+    assert_int_equal(sysctls_set(sysctls, FORWARD, "1", &err), 0);
+    assert_int_equal(sysctls_set(sysctls, OTHER, "1", &err), 0);
+    assert_int_equal(sysctls_restore_all(sysctls, FORWARD, &err), 0);
+    assert_string_equal(value(FORWARD), "1");
+    assert_string_equal(value(OTHER), "2");
     sysctls_destroy(sysctls);
 }
 
@@ -123,7 +136,7 @@ static void what_was_so_already_is_not_ours(void **unused)
     write_file(proc, FORWARD, "1\n");
     assert_int_equal(sysctls_set(sysctls, FORWARD, "1", &err), 0);
     assert_false(is_kept());
-    assert_int_equal(sysctls_restore_all(sysctls, &err), 0);
+    assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
     assert_string_equal(value(FORWARD), "1");
     sysctls_destroy(sysctls);
 }
@@ -137,7 +150,7 @@ static void whoever_comes_after_a_crash_knows_what_was(void **unused)
     sysctls_destroy(sysctls);
     sysctls = begin();
     assert_int_equal(sysctls_set(sysctls, FORWARD, "1", &err), 0);
-    assert_int_equal(sysctls_restore_all(sysctls, &err), 0);
+    assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
     assert_string_equal(value(FORWARD), "0");
     assert_false(is_kept());
     sysctls_destroy(sysctls);
@@ -153,7 +166,7 @@ static void another_boot_has_its_own_settings(void **unused)
     write_file(proc, "kernel/random/boot_id", "second-boot\n");
     sysctls = begin();
     assert_int_equal(sysctls_set(sysctls, FORWARD, "1", &err), 0);
-    assert_int_equal(sysctls_restore_all(sysctls, &err), 0);
+    assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
     assert_string_equal(value(FORWARD), "1");
     sysctls_destroy(sysctls);
 }
@@ -182,7 +195,7 @@ static void a_setting_that_is_gone_is_forgotten(void **unused)
     assert_int_equal(sysctls_set(sysctls, OTHER, "1", &err), 0);
     snprintf(path, sizeof path, "%s/%s", proc, OTHER);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(sysctls_restore_all(sysctls, &err), 0);
+    assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
     assert_false(is_kept());
     sysctls_destroy(sysctls);
 }
@@ -199,7 +212,7 @@ static void a_file_leads_to_nothing_but_settings(void **unused)
              target);
     write_file(state, SYSCTL_FILE, text);
     sysctls = begin();
-    assert_int_equal(sysctls_restore_all(sysctls, &err), 0);
+    assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
     assert_string_equal(value(FORWARD), "7");
     snprintf(text, sizeof text, "../%s/target", state + strlen("/tmp/"));
     assert_string_equal(value(text), "mine");
@@ -220,7 +233,7 @@ static void a_file_of_somebody_else_is_ignored(void **unused)
     if (chown(path, 64711, 64711) < 0)
         skip();
     sysctls = begin();
-    assert_int_equal(sysctls_restore_all(sysctls, &err), 0);
+    assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
     assert_string_equal(value(FORWARD), "0");
     sysctls_destroy(sysctls);
 }
@@ -229,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_setting_is_put_back_and_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_may_be_left_for_another_to_put_back, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_so_already_is_not_ours, setup, teardown),
         cmocka_unit_test_setup_teardown(whoever_comes_after_a_crash_knows_what_was, setup,
                                         teardown),

@@ -16,6 +16,8 @@
 #include "wg-setup/address.h"
 #include "wg-setup/inbound.h"
 #include "wg-setup/redirect.h"
+#include "wg-setup/rules.h"
+#include "wg-setup/ruleset.h"
 #include "wg-setup/tunnel.h"
 
 /* The world */
@@ -41,6 +43,7 @@ static struct world {
     bool refuse; /* nftables does */
     char inbound[200]; /* restricted prefixes */
     bool inbound_stands, inbound_gone;
+    bool ruled[2], marks; /* networks: IPv4's, IPv6's rules, and the table of marks */
 } world;
 
 static struct key key;
@@ -69,6 +72,17 @@ static int device_set(const char *name, const uint8_t secret[KEY_BYTES], uint16_
     (void)port;
     (void)err;
     world.key_is_ours = true;
+    return 0;
+}
+
+static int device_set_mark(const char *name, uint32_t mark, struct error *err)
+{
+    char text[32];
+
+    (void)name;
+    (void)err;
+    snprintf(text, sizeof text, "mark=%#x ", (unsigned)mark);
+    say(text);
     return 0;
 }
 
@@ -152,6 +166,7 @@ const struct device_ops device_kernel = {
     .name = "kernel",
     .create = device_create,
     .set = device_set,
+    .set_mark = device_set_mark,
     .set_peer = device_set_peer,
     .read = device_read,
     .watch = device_watch,
@@ -323,8 +338,69 @@ int address_keep(const char *interface, const struct prefix *addresses, size_t c
     return 0;
 }
 
-int address_route(const char *interface, const struct prefix *to, bool add, struct error *err)
+int rules_put(const struct rules *rules, int family, struct error *error)
 {
+    (void)error;
+    assert_int_equal(rules->user, 64711);
+    say(family == AF_INET ? "rules " : "rules6 ");
+    world.ruled[family != AF_INET] = true;
+    return 0;
+}
+
+int rules_remove(const struct rules *rules, int family, struct error *error)
+{
+    (void)rules;
+    (void)error;
+    if (world.ruled[family != AF_INET])
+        say(family == AF_INET ? "unrules " : "unrules6 ");
+    world.ruled[family != AF_INET] = false;
+    return 0;
+}
+
+struct ruleset {
+    char unused;
+};
+
+struct ruleset *ruleset_new(void)
+{
+    return calloc(1, sizeof(struct ruleset));
+}
+
+void ruleset_destroy(struct ruleset *ruleset)
+{
+    free(ruleset);
+}
+
+int ruleset_put(struct ruleset *ruleset, const char *table, const char *text, struct error *error)
+{
+    (void)ruleset;
+    (void)error;
+    assert_string_equal(table, "punchguard-routes_pg0");
+    assert_non_null(strstr(text, table));
+    world.marks = true;
+    return 0;
+}
+
+bool ruleset_stands(struct ruleset *ruleset, const char *table)
+{
+    (void)ruleset;
+    (void)table;
+    return world.marks;
+}
+
+int ruleset_remove(struct ruleset *ruleset, const char *table, struct error *error)
+{
+    (void)ruleset;
+    (void)table;
+    (void)error;
+    world.marks = false;
+    return 0;
+}
+
+int address_route(const char *interface, const struct prefix *to, uint32_t table, bool add,
+                  struct error *err)
+{
+    assert_int_equal(table == 254, to->length == (to->family == AF_INET ? 32 : 128));
     (void)interface;
     (void)err;
     for (size_t i = 0; i < world.route_count; i++) {
@@ -907,6 +983,71 @@ static void a_peer_goes_whose_rules_are_gone_for_good(void **state)
     tunnel_destroy(t);
 }
 
+static void a_network_has_rules_before_its_route(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    tunnel_routing_set(t, 64711, NULL);
+    assert_int_equal(set(t, "carol", KEY_C, "10.66.0.3/32", 25), 0);
+    assert_string_equal(world.said, "new allowed route ");
+    world.said[0] = '\0';
+    assert_int_equal(set(t, "bob", KEY_B, "0.0.0.0/0", 25), 0);
+    assert_string_equal(world.said, "new allowed mark=0x5047 rules route ");
+    assert_true(world.marks);
+    world.said[0] = '\0';
+    assert_int_equal(set(t, "carol", KEY_C, "fd00::/8", 25), 0);
+    assert_string_equal(world.said, "allowed unroute rules6 route ");
+    world.said[0] = '\0';
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    assert_string_equal(world.said, "allowed unroute route unrules ");
+    assert_true(world.marks);
+    world.said[0] = '\0';
+    assert_int_equal(tunnel_peer_remove(t, "carol", &err), 0);
+    assert_string_equal(world.said, "remove unroute unrules6 mark=0 ");
+    assert_false(world.marks);
+    tunnel_destroy(t);
+}
+
+static void rules_for_networks_are_taken_over_and_put_back(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    tunnel_routing_set(t, 64711, NULL);
+    assert_int_equal(set(t, "bob", KEY_B, "0.0.0.0/0", 25), 0);
+    tunnel_destroy(t);
+    t = open_at(0);
+    tunnel_routing_set(t, 64711, NULL);
+    assert_string_equal(world.said, "mark=0x5047 rules ");
+    world.said[0] = '\0';
+    world.ruled[0] = world.marks = false;
+    assert_int_equal(tunnel_rules_check(t, &err), 0);
+    assert_int_equal(tunnel_tables_check(t, &err), 1);
+    assert_true(world.ruled[0] && world.marks);
+    world.said[0] = '\0';
+    device_destroy("pg0", NULL);
+    assert_int_equal(tunnel_link_check(t, &err), 1);
+    assert_string_equal(world.said, "mark=0x5047 new allowed preshared route ");
+    world.said[0] = '\0';
+    tunnel_undo(t);
+    assert_string_equal(world.said, "unrules ");
+    assert_false(world.ruled[0] || world.marks);
+    tunnel_destroy(t);
+}
+
+static void rules_that_a_crash_left_go_where_nobody_needs_them(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    world.ruled[0] = world.ruled[1] = world.marks = true;
+    tunnel_routing_set(t, 64711, NULL);
+    assert_string_equal(world.said, "unrules unrules6 ");
+    assert_false(world.marks);
+    tunnel_destroy(t);
+}
+
 static void undoing_leaves_nothing(void **state)
 {
     struct tunnel *t = joined();
@@ -944,6 +1085,9 @@ int main(void)
         cmocka_unit_test_setup(an_adopted_peer_stays_ruled, setup),
         cmocka_unit_test_setup(nobody_comes_in_where_nothing_can_be_ruled, setup),
         cmocka_unit_test_setup(a_peer_goes_whose_rules_are_gone_for_good, setup),
+        cmocka_unit_test_setup(a_network_has_rules_before_its_route, setup),
+        cmocka_unit_test_setup(rules_for_networks_are_taken_over_and_put_back, setup),
+        cmocka_unit_test_setup(rules_that_a_crash_left_go_where_nobody_needs_them, setup),
         cmocka_unit_test_setup(undoing_leaves_nothing, setup),
     };
 
