@@ -40,6 +40,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/recipe.py \
     tests/lab/scenarios/restart.py \
     tests/lab/scenarios/roam.py \
+    tests/lab/scenarios/routes.py \
     tests/lab/scenarios/service.py \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/signal.py \

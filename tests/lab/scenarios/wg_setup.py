@@ -500,7 +500,7 @@ def what_is_granted_is_read_again(folder):
         alice.grant({})
         for one in (alice, bob):
             one.start().await_ready()
-        routes = lambda: alice.host.run(["ip", "route", "show", "dev", INTERFACE])  # noqa: E731
+        routes = lambda: alice.host.run(["ip", "route", "show", "table", "all", "dev", INTERFACE])  # noqa: E731
         alice.grant({bob: ["10.66.0.2/32", "10.77.0.0/16"]})
         wide = {"peer": "bob", "id": bob.id, "wg_public_key": bob.ready["wg_public_key"],
                 "keepalive": 25, "allowed_ips": ["10.66.0.2/32", "10.77.0.0/16"]}
