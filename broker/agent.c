@@ -32,9 +32,9 @@ static bool is_host(const struct prefix *prefix)
     return prefix->length == (prefix->family == AF_INET ? 32 : 128);
 }
 
-/* Addresses that are inside tunnels of ours: a candidate there would send a tunnel through itself. Not the networks
- * behind peers, and all addresses of exit nodes: wg-setup keeps what agents send out of their routes, and the one who
- * is there now, or here, has no other candidate. */
+/* Addresses that are inside tunnels of ours: a candidate there would send a tunnel through itself.
+ * Not networks behind peers, nor the whole internet behind an exit node: wg-setup keeps what agents
+ * send out of those routes, and whoever is in such a network now has no other candidate. */
 static size_t tunnel_prefixes(const struct config *config, char **out, size_t max)
 {
     size_t count = 0;

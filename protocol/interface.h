@@ -56,8 +56,8 @@ struct grant {
     struct inbound inbound; /* default: all */
 };
 
-/* Reads name, id, allowed_ips and inbound of one item of `peers`; other fields are left alone. 0, or -EINVAL, -ENOMEM
- * with `err` filled. */
+/* Reads name, id, allowed_ips and inbound of one item of `peers`; other fields are left alone. 0, or
+ * -EINVAL, -ENOMEM with `err` filled. */
 int grant_read(struct grant *grant, const struct json_at *at, struct error *err);
 void grant_clear(struct grant *grant);
 /* Whether the prefix lies within what is granted, the peer's overlay addresses included. */

@@ -66,8 +66,10 @@ static int put_table(struct forward *forward, struct error *err)
     struct error why;
     int rc;
 
-    if (out == NULL)
+    if (out == NULL) {
+        error_set(err, "no-memory", "out of memory");
         return -ENOMEM;
+    }
     forward_write(out, forward->interface);
     fclose(out);
     rc = ruleset_put(forward->ruleset, forward->table, text, &why);

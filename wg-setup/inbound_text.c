@@ -192,6 +192,8 @@ void inbound_write(FILE *out, const char *interface, const struct inbound_claim 
 /* Its name, NULL for one that is no peer's or not ours. */
 static const char *peer_chain(const struct json_at *item, const char *table)
 {
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     struct json_at chain, member;
     const char *text;
 
@@ -203,7 +205,11 @@ static const char *peer_chain(const struct json_at *item, const char *table)
         return NULL;
     if (!json_member(&chain, "name", &member) || json_as_string(&member, &text, NULL) < 0)
         return NULL;
-    return strncmp(text, CHAIN_PREFIX, strlen(CHAIN_PREFIX)) == 0 ? text : NULL;
+    /* A peer's name has no other letters, and this goes into a text again. */
+    return strncmp(text, CHAIN_PREFIX, strlen(CHAIN_PREFIX)) == 0 &&
+                   strspn(text, letters) == strlen(text)
+               ? text
+               : NULL;
 }
 
 static char **collect_chains(const struct json_at *list, size_t count, const char *table)

@@ -98,12 +98,15 @@ tests_unit_test_tunnel_SOURCES = tests/unit/test_tunnel.c
 tests_unit_test_tunnel_CFLAGS = $(WG_TEST_CFLAGS)
 tests_unit_test_tunnel_LDADD = $(WG_TEST_LIBS)
 
-WG_FUZZERS = tests/fuzz/fuzz_hosts tests/fuzz/fuzz_redirect tests/fuzz/fuzz_uapi
+WG_FUZZERS = tests/fuzz/fuzz_hosts tests/fuzz/fuzz_inbound tests/fuzz/fuzz_redirect tests/fuzz/fuzz_uapi
 check_PROGRAMS += $(WG_FUZZERS)
 TESTS += $(WG_FUZZERS)
 tests_fuzz_fuzz_hosts_SOURCES = tests/fuzz/fuzz_hosts.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_hosts_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_hosts_LDADD = $(WG_LIBS)
+tests_fuzz_fuzz_inbound_SOURCES = tests/fuzz/fuzz_inbound.c $(FUZZ_SOURCES)
+tests_fuzz_fuzz_inbound_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_fuzz_fuzz_inbound_LDADD = $(WG_LIBS)
 tests_fuzz_fuzz_redirect_SOURCES = tests/fuzz/fuzz_redirect.c $(FUZZ_SOURCES)
 tests_fuzz_fuzz_redirect_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
 tests_fuzz_fuzz_redirect_LDADD = $(WG_LIBS)

@@ -87,8 +87,10 @@ static int put_anew(struct ruleset *ruleset, const char *table, const char *text
     FILE *out = open_memstream(&whole, &length);
     int rc;
 
-    if (out == NULL)
+    if (out == NULL) {
+        error_set(err, "no-memory", "out of memory");
         return -ENOMEM;
+    }
     fprintf(out, "add table inet %s\ndelete table inet %s\n%s", table, table, text);
     fclose(out);
     rc = ruleset_run(ruleset, whole, err) ? 1 : -EIO;

@@ -42,16 +42,16 @@ void tunnel_granted_check(struct tunnel *tunnel,
                           bool (*granted)(const void *data, const char *peer,
                                           const struct prefix *prefix),
                           const void *data);
-/* What each peer may begin is what the grant says that `grant_of` names for it and one of its allowed IPs; NULL:
- * everything. `peer` is "" for an adopted one that no broker has set yet. To be called once before the first
- * peer-set, and with every change of the grants, which live until the next call. Where that can't be enforced
- * the peers that it would restrict are dropped. */
+/* What each peer may begin is what the grant says that `grant_of` names for it and one of its
+ * allowed IPs; NULL: everything. `peer` is "" for an adopted one that no broker has set yet. To be
+ * called once before the first peer-set, and with every change of the grants, which live until the
+ * next call. Where that can't be enforced the peers that it would restrict are dropped. */
 typedef const struct grant *tunnel_grant_of(const void *grants, const char *peer,
                                             const struct prefix *allowed);
 void tunnel_inbound_set(struct tunnel *tunnel, tunnel_grant_of *grant_of, const void *grants);
-/* To be called once, before the first peer-set: whose packets go beside the tunnel (a uid, -1: nobody's but
- * WireGuard's), and by what the kernel's settings are changed (NULL: not at all), which outlives the tunnel. Puts rules
- * for adopted peers, and removes those that nobody needs. */
+/* To be called once, before the first peer-set: whose packets go beside the tunnel (a uid, -1:
+ * nobody's but WireGuard's), and by what the kernel's settings are changed (NULL: not at all), which
+ * outlives the tunnel. Puts rules for adopted peers, and removes those that nobody needs. */
 void tunnel_routing_set(struct tunnel *tunnel, int64_t user, struct sysctls *sysctls);
 /* Somebody removed routing rules: puts ours back. 0, or -errno. */
 int tunnel_rules_check(struct tunnel *tunnel, struct error *err);

@@ -33,8 +33,10 @@ static int put_table(struct tunnel *t, struct error *err)
     FILE *out = open_memstream(&text, &length);
     int rc;
 
-    if (out == NULL)
+    if (out == NULL) {
+        error_set(err, "no-memory", "out of memory");
         return -ENOMEM;
+    }
     rules_write(out, &t->rules);
     fclose(out);
     table_name(t, name);
@@ -81,20 +83,30 @@ static void marks_end(struct tunnel *t)
 
 /* Rules */
 
-static bool has_network(const struct device_peer *device, int family)
+/* Whether a network of ours has it already: then the kernel's own route leads there. */
+static bool on_link(const struct tunnel *t, const struct prefix *prefix)
+{
+    for (size_t i = 0; i < t->interface.address_count; i++)
+        if (prefix_contains(&t->interface.addresses[i], prefix))
+            return true;
+    return false;
+}
+
+static bool has_network(const struct tunnel *t, const struct device_peer *device, int family)
 {
     for (size_t i = 0; i < device->allowed_count; i++)
-        if (device->allowed[i].family == family && !is_host(&device->allowed[i]))
+        if (device->allowed[i].family == family && !is_host(&device->allowed[i]) &&
+            !on_link(t, &device->allowed[i]))
             return true;
     return false;
 }
 
 static bool is_wanted(const struct tunnel *t, const struct device_peer *wanted, int family)
 {
-    if (wanted != NULL && has_network(wanted, family))
+    if (wanted != NULL && has_network(t, wanted, family))
         return true;
     for (size_t i = 0; i < t->peer_count; i++)
-        if (has_network(&t->peers[i]->device, family))
+        if (has_network(t, &t->peers[i]->device, family))
             return true;
     return false;
 }
@@ -205,15 +217,6 @@ void tunnel_tidy(struct tunnel *t)
 }
 
 /* Routes */
-
-/* Whether a network of ours has it already: then the kernel's own route leads there. */
-static bool on_link(const struct tunnel *t, const struct prefix *prefix)
-{
-    for (size_t i = 0; i < t->interface.address_count; i++)
-        if (prefix_contains(&t->interface.addresses[i], prefix))
-            return true;
-    return false;
-}
 
 static bool others_have(const struct tunnel *t, const struct peer *peer,
                         const struct prefix *prefix)

@@ -169,24 +169,21 @@ static void the_order_of_peers_makes_no_difference(void **state)
 }
 
 #define CHAIN(table, name)                                                                         \
-    "{\"chain\": {\"family\": \"inet\", \"table\": \"" table "\", \"name\": \"" name "\"}}"
+    "{\"chain\": {\"family\": \"inet\", \"table\": \"" table "\", \"name\": \"" name "\"}}, "
+#define OURS "punchguard-inbound_pg0"
 
 static void chains_of_peers_are_found_among_all(void **state)
 {
-    static const char json[] = "{\"nftables\": [{\"metainfo\": {\"version\": \"1.0.6\"}}, " CHAIN(
-        "punchguard-inbound_pg0",
-        "judge") ", " CHAIN("punchguard-inbound_pg0",
-                            "from_bob") ", " CHAIN("punchguard-inbound_pg1",
-                                                   "from_dave") ", " CHAIN("filter",
-                                                                           "from_eve") ", 7, "
-                                                                                       "{\"chain\":"
-                                                                                       " 3}, "
-                                                                                       "{\"chain\":"
-                                                                                       " {"
-                                                                                       "\"table\": "
-                                                                                       "\"punchguar"
-                                                                                       "d-inbound_"
-                                                                                       "pg0\"}}]}";
+    /* clang-format off */
+    static const char json[] =
+        "{\"nftables\": [{\"metainfo\": {\"version\": \"1.0.6\"}}, "
+        CHAIN(OURS, "judge")
+        CHAIN(OURS, "from_bob")
+        CHAIN(OURS, "from_x; flush ruleset")
+        CHAIN("punchguard-inbound_pg1", "from_dave")
+        CHAIN("filter", "from_eve")
+        "7, {\"chain\": 3}, {\"chain\": {\"table\": \"" OURS "\"}}]}";
+    /* clang-format on */
     struct error err;
     char **chains = inbound_chains_parse(json, strlen(json), "pg0", &err);
 

@@ -1009,6 +1009,23 @@ static void a_network_has_rules_before_its_route(void **state)
     tunnel_destroy(t);
 }
 
+/* The interface's own network leads to it already. */
+static void a_network_of_the_interface_needs_no_rules(void **state)
+{
+    struct interface interface;
+    struct tunnel *t;
+
+    (void)state;
+    interface_init(&interface);
+    assert_int_equal(interface_add_address(&interface, "10.66.0.1/16", &err), 0);
+    t = tunnel_open(&interface, &key, 0, &err);
+    assert_non_null(t);
+    tunnel_routing_set(t, 64711, NULL);
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.2.0/24", 25), 0);
+    assert_string_equal(world.said, "new allowed ");
+    tunnel_destroy(t);
+}
+
 static void rules_for_networks_are_taken_over_and_put_back(void **state)
 {
     struct tunnel *t = open_at(0);
@@ -1086,6 +1103,7 @@ int main(void)
         cmocka_unit_test_setup(nobody_comes_in_where_nothing_can_be_ruled, setup),
         cmocka_unit_test_setup(a_peer_goes_whose_rules_are_gone_for_good, setup),
         cmocka_unit_test_setup(a_network_has_rules_before_its_route, setup),
+        cmocka_unit_test_setup(a_network_of_the_interface_needs_no_rules, setup),
         cmocka_unit_test_setup(rules_for_networks_are_taken_over_and_put_back, setup),
         cmocka_unit_test_setup(rules_that_a_crash_left_go_where_nobody_needs_them, setup),
         cmocka_unit_test_setup(undoing_leaves_nothing, setup),
