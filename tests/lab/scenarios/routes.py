@@ -56,12 +56,13 @@ def _leaked(host):
 
 
 def _exit_pair(lab, kind):
-    """alice, whose everything goes through bob, not started."""
+    """alice, whose everything goes through bob, who may begin nothing towards her; not started."""
     lab.start_stun()
     lab.start_tox()
     alice, bob = (Device(lab, host, number) for number, host in enumerate(lab.pair(kind), start=1))
     join(alice, bob)
     alice.conf["peers"][0]["allowed_ips"] += ["0.0.0.0/0", "::/0"]
+    alice.conf["peers"][0]["inbound"] = "none"
     bob.conf["interface"]["forward"] = "masquerade"
     for device in (alice, bob):
         device._write()
@@ -125,6 +126,7 @@ def exit_node_carries_everything_but_what_carries_the_tunnel(folder):
         exits = bob.host.lan.outermost.address
         assert _seen_as(alice.host, server) == exits
         assert visit.carries(visit.ends) and visit.carries(visit.come())
+        assert not _pings(bob.host, alice.overlay, 1)
         so_far = len(alice.broker.events)
         # Tox moves too.
         took = back_after(alice, bob, lambda: change_address(alice), 15)
