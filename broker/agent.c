@@ -27,7 +27,14 @@ static void queue_clear(struct agent *agent)
     agent->queued = 0;
 }
 
-/* Prefixes that are inside tunnels of ours: a candidate there would send a tunnel through itself. */
+static bool is_host(const struct prefix *prefix)
+{
+    return prefix->length == (prefix->family == AF_INET ? 32 : 128);
+}
+
+/* Addresses that are inside tunnels of ours: a candidate there would send a tunnel through itself.
+ * Not networks behind peers, nor the whole internet behind an exit node: wg-setup keeps what agents
+ * send out of those routes, and whoever is in such a network now has no other candidate. */
 static size_t tunnel_prefixes(const struct config *config, char **out, size_t max)
 {
     size_t count = 0;
@@ -47,8 +54,8 @@ static size_t tunnel_prefixes(const struct config *config, char **out, size_t ma
         if (count < max)
             out[count++] = strdup(text);
         for (size_t i = 0; i < grant->allowed_count && count < max; i++) {
-            if (grant->allowed[i].length == 0)
-                continue; /* an exit node: everything is behind it */
+            if (!is_host(&grant->allowed[i]))
+                continue;
             prefix_format(&grant->allowed[i], text);
             out[count++] = strdup(text);
         }

@@ -142,6 +142,8 @@ static void compare_peer(struct comparison *c, size_t before, size_t after)
     if (!same_allowed(&old->grant, &new->grant))
         note(c, CONFIG_PEER_ALLOWED, before, after, "peer '%s': other allowed_ips",
              new->grant.peer);
+    if (!inbound_equal(&old->grant.inbound, &new->grant.inbound))
+        note(c, CONFIG_PEER_INBOUND, before, after, "peer '%s': other inbound", new->grant.peer);
 }
 
 static bool name_stays(const struct config *config, const char *name)
@@ -214,6 +216,8 @@ static void compare_interface(struct comparison *c)
         note_restart(c, "$.interface.mtu");
     if (old->listen_port != new->listen_port)
         note_restart(c, "$.interface.listen_port");
+    if (old->forward != new->forward)
+        note_restart(c, "$.interface.forward");
     if (old->backend != new->backend)
         note_stop(c, "$.interface.backend");
 }
@@ -265,8 +269,8 @@ struct config_diff *config_diff(const struct config *before, const struct config
 {
     struct comparison c = {before, after, calloc(1, sizeof *c.diff)};
     size_t transports = before->transport_count + after->transport_count;
-    /* A peer that goes on may differ in addresses and allowed_ips. */
-    size_t most = transports + before->peer_count + 2 * after->peer_count + SCALARS_MAX;
+    /* A peer that goes on may differ in addresses, allowed_ips and inbound. */
+    size_t most = transports + before->peer_count + 3 * after->peer_count + SCALARS_MAX;
 
     if (c.diff == NULL)
         return NULL;

@@ -103,7 +103,8 @@ static int check_reachable(struct config_reader *reader, const struct json_at *a
 static int read_peer(struct config_reader *reader, const struct json_at *at,
                      struct config_peer *peer)
 {
-    static const char *const known[] = {"name", "id", "addresses", "allowed_ips", NULL};
+    static const char *const known[] = {"name", "id", "addresses", "allowed_ips", "inbound",
+                                        NULL};
     struct json_at member;
     struct error err;
     int rc;

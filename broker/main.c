@@ -111,10 +111,12 @@ static struct config *read_config(const char *path)
     return NULL;
 }
 
-static int open_launcher(struct launcher **launcher, const char *config, struct error *err)
+static int open_launcher(struct launcher **launcher, const struct arguments *arguments,
+                         const char *config, struct error *err)
 {
-    char program[4096], option[] = "-c";
-    char *argv[] = {program, option, (char *)(uintptr_t)config, NULL};
+    char program[4096], option[] = "-c", user[] = "--user";
+    char *argv[] = {program, option, (char *)(uintptr_t)config,
+                    user,    (char *)(uintptr_t)arguments->user, NULL};
     int rc = program_find("punchguard-wg-setup", program, sizeof program, err);
 
     return rc < 0 ? rc : launcher_open(launcher, argv, config, err);
@@ -133,7 +135,7 @@ static int give_up_root(const struct arguments *arguments, const struct config *
         return -1;
     if (!arguments->show_id && control_socket_make_folder(config->control, user.uid, user.gid, err) < 0)
         log_warn("%s", err->message);
-    if (!arguments->show_id && open_launcher(launcher, config->path, err) < 0)
+    if (!arguments->show_id && open_launcher(launcher, arguments, config->path, err) < 0)
         return -1;
     return privilege_become(&user, err);
 }

@@ -256,6 +256,7 @@ static void carry_out(struct reload *reload, const struct config_change *change)
         break;
     case CONFIG_TRANSPORT_REMOVED:
     case CONFIG_PEER_REMOVED:
+    case CONFIG_PEER_INBOUND:
     case CONFIG_ICE:
     case CONFIG_NAME:
     case CONFIG_INTRODUCTIONS:
@@ -272,7 +273,8 @@ static bool grants_differ(const struct config_diff *diff)
     for (size_t i = 0; i < diff->count; i++)
         if (diff->items[i].type == CONFIG_PEER_ADDED ||
             diff->items[i].type == CONFIG_PEER_REMOVED ||
-            diff->items[i].type == CONFIG_PEER_ALLOWED || diff->items[i].type == CONFIG_NAME ||
+            diff->items[i].type == CONFIG_PEER_ALLOWED ||
+            diff->items[i].type == CONFIG_PEER_INBOUND || diff->items[i].type == CONFIG_NAME ||
             diff->items[i].type == CONFIG_NAMES)
             return true;
     return false;

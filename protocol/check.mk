@@ -11,6 +11,7 @@ PROTOCOL_TESTS = \
 	tests/unit/test_file \
 	tests/unit/test_helper \
 	tests/unit/test_id \
+	tests/unit/test_inbound \
 	tests/unit/test_interface \
 	tests/unit/test_invitation \
 	tests/unit/test_json \
@@ -40,6 +41,9 @@ tests_unit_test_helper_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_id_SOURCES = tests/unit/test_id.c
 tests_unit_test_id_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_id_LDADD = $(PROTOCOL_TEST_LIBS)
+tests_unit_test_inbound_SOURCES = tests/unit/test_inbound.c
+tests_unit_test_inbound_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
+tests_unit_test_inbound_LDADD = $(PROTOCOL_TEST_LIBS)
 tests_unit_test_interface_SOURCES = tests/unit/test_interface.c
 tests_unit_test_interface_CFLAGS = $(PROTOCOL_TEST_CFLAGS)
 tests_unit_test_interface_LDADD = $(PROTOCOL_TEST_LIBS)

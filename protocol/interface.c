@@ -9,6 +9,10 @@
 static const char *const backend_names[] = {
     [BACKEND_AUTO] = "auto", [BACKEND_KERNEL] = "kernel", [BACKEND_USERSPACE] = "userspace"};
 
+static const char *const forward_names[] = {[FORWARD_NONE] = "none",
+                                            [FORWARD_ROUTED] = "routed",
+                                            [FORWARD_MASQUERADE] = "masquerade"};
+
 void interface_init(struct interface *interface)
 {
     memset(interface, 0, sizeof *interface);
@@ -65,6 +69,19 @@ int interface_set_backend(struct interface *interface, const char *text, struct 
     return -EINVAL;
 }
 
+int interface_set_forward(struct interface *interface, const char *text, struct error *err)
+{
+    for (size_t i = 0; i < sizeof forward_names / sizeof forward_names[0]; i++) {
+        if (strcmp(text, forward_names[i]) == 0) {
+            interface->forward = (enum interface_forward)i;
+            return 0;
+        }
+    }
+    error_set(err, "bad-forward",
+              "'%.40s' is no way to forward; none, routed or masquerade is right", text);
+    return -EINVAL;
+}
+
 const char *interface_backend_name(enum interface_backend backend)
 {
     return backend_names[backend];
@@ -102,7 +119,8 @@ static int read_addresses(struct interface *interface, const struct json_at *at,
 
 int interface_read(struct interface *interface, const struct json_at *at, struct error *err)
 {
-    static const char *const known[] = {"name", "addresses", "mtu", "listen_port", "backend", NULL};
+    static const char *const known[] = {"name", "addresses", "mtu", "listen_port", "backend", "forward",
+                                        NULL};
     struct json_at member;
     int64_t number;
 
@@ -126,6 +144,9 @@ int interface_read(struct interface *interface, const struct json_at *at, struct
     }
     if (json_member(at, "backend", &member) &&
         read_text(interface, &member, interface_set_backend, err) < 0)
+        return -EINVAL;
+    if (json_member(at, "forward", &member) &&
+        read_text(interface, &member, interface_set_forward, err) < 0)
         return -EINVAL;
     return 0;
 }
@@ -207,6 +228,8 @@ int grant_read(struct grant *grant, const struct json_at *at, struct error *err)
         rc = grant_read_id(grant, at, err);
     if (rc == 0 && json_member(at, "allowed_ips", &member))
         rc = grant_read_allowed(grant, &member, err);
+    if (rc == 0 && json_member(at, "inbound", &member))
+        rc = inbound_read(&grant->inbound, &member, err);
     if (rc < 0)
         grant_clear(grant);
     return rc;

@@ -8,6 +8,7 @@
 #include "protocol/endpoint.h"
 #include "protocol/error.h"
 #include "protocol/id.h"
+#include "protocol/inbound.h"
 #include "protocol/json.h"
 
 #define INTERFACE_NAME_SIZE     16 /* IFNAMSIZ */
@@ -19,6 +20,8 @@
 #define INTERFACE_MTU_DEFAULT 1280
 
 enum interface_backend { BACKEND_AUTO, BACKEND_KERNEL, BACKEND_USERSPACE };
+/* What peers send through us to others: left as the host has it; as it is; with our address as its source. */
+enum interface_forward { FORWARD_NONE, FORWARD_ROUTED, FORWARD_MASQUERADE };
 
 struct interface {
     char name[INTERFACE_NAME_SIZE];
@@ -27,9 +30,10 @@ struct interface {
     int mtu;
     int listen_port; /* 0: any */
     enum interface_backend backend;
+    enum interface_forward forward;
 };
 
-/* The defaults: pg0, no addresses, MTU 1280, any port, auto. */
+/* The defaults: pg0, no addresses, MTU 1280, any port, auto, nothing forwarded. */
 void interface_init(struct interface *interface);
 /* Reads the object; what is absent keeps its value. 0, or -EINVAL with `err` filled. */
 int interface_read(struct interface *interface, const struct json_at *at, struct error *err);
@@ -37,6 +41,7 @@ int interface_read(struct interface *interface, const struct json_at *at, struct
 int interface_set_name(struct interface *interface, const char *text, struct error *err);
 int interface_add_address(struct interface *interface, const char *text, struct error *err);
 int interface_set_backend(struct interface *interface, const char *text, struct error *err);
+int interface_set_forward(struct interface *interface, const char *text, struct error *err);
 const char *interface_backend_name(enum interface_backend backend);
 
 /* Whether the text may be a peer's name. 0, or -EINVAL with `err` filled. */
@@ -48,10 +53,11 @@ struct grant {
     uint8_t key[ID_KEY_BYTES]; /* public identity key */
     struct prefix *allowed;    /* owned; none: the overlay addresses of its id */
     size_t allowed_count;
+    struct inbound inbound; /* default: all */
 };
 
-/* Reads name, id and allowed_ips of one item of `peers`; other fields are left alone. 0, or -EINVAL, -ENOMEM
- * with `err` filled. */
+/* Reads name, id, allowed_ips and inbound of one item of `peers`; other fields are left alone. 0, or
+ * -EINVAL, -ENOMEM with `err` filled. */
 int grant_read(struct grant *grant, const struct json_at *at, struct error *err);
 void grant_clear(struct grant *grant);
 /* Whether the prefix lies within what is granted, the peer's overlay addresses included. */

@@ -24,6 +24,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/faults.py \
     tests/lab/scenarios/hooks.py \
     tests/lab/scenarios/host.py \
+    tests/lab/scenarios/inbound.py \
     tests/lab/scenarios/kernel.py \
     tests/lab/scenarios/lan.py \
     tests/lab/scenarios/loss.py \
@@ -39,6 +40,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/recipe.py \
     tests/lab/scenarios/restart.py \
     tests/lab/scenarios/roam.py \
+    tests/lab/scenarios/routes.py \
     tests/lab/scenarios/service.py \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/signal.py \

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -11,33 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-static int talk(struct nlmsghdr *request, mnl_cb_t callback, void *data)
-{
-    char buffer[16384];
-    struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-    int rc = -1;
-    ssize_t n;
-
-    if (socket == NULL)
-        return -errno;
-    request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-    request->nlmsg_seq = (unsigned)time(NULL);
-    if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-        mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
-        goto out;
-    do {
-        n = mnl_socket_recvfrom(socket, buffer, sizeof buffer);
-        rc = n < 0 ? -1
-                   : mnl_cb_run(buffer, (size_t)n, request->nlmsg_seq,
-                                mnl_socket_get_portid(socket), callback, data);
-    } while (rc > 0);
-out:
-    rc = rc < 0 ? -errno : 0;
-    mnl_socket_close(socket);
-    return rc;
-}
+#include "wg-setup/rtnetlink.h"
 
 static int fail(struct error *err, int rc, const char *what, const char *interface)
 {
@@ -45,19 +19,10 @@ static int fail(struct error *err, int rc, const char *what, const char *interfa
     return rc;
 }
 
-static struct nlmsghdr *begin(void *buffer, uint16_t type, uint16_t flags)
-{
-    struct nlmsghdr *head = mnl_nlmsg_put_header(buffer);
-
-    head->nlmsg_type = type;
-    head->nlmsg_flags = flags;
-    return head;
-}
-
 int address_link_up(const char *interface, int mtu, struct error *err)
 {
     char buffer[512];
-    struct nlmsghdr *head = begin(buffer, RTM_NEWLINK, 0);
+    struct nlmsghdr *head = rtnetlink_begin(buffer, RTM_NEWLINK, 0);
     struct ifinfomsg *link = mnl_nlmsg_put_extra_header(head, sizeof *link);
     int rc;
 
@@ -66,7 +31,7 @@ int address_link_up(const char *interface, int mtu, struct error *err)
     link->ifi_flags = IFF_UP;
     link->ifi_change = IFF_UP;
     mnl_attr_put_u32(head, IFLA_MTU, (uint32_t)mtu);
-    rc = link->ifi_index == 0 ? -ENODEV : talk(head, NULL, NULL);
+    rc = link->ifi_index == 0 ? -ENODEV : rtnetlink_talk(head, NULL, NULL);
     return rc < 0 ? fail(err, rc, "set the MTU and bring it up", interface) : 0;
 }
 
@@ -79,7 +44,7 @@ static int change_address(const char *interface, const struct prefix *address, b
 {
     char buffer[512];
     struct nlmsghdr *head =
-        begin(buffer, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+        rtnetlink_begin(buffer, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
     struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(head, sizeof *m);
 
     m->ifa_family = (uint8_t)address->family;
@@ -90,7 +55,7 @@ static int change_address(const char *interface, const struct prefix *address, b
     m->ifa_index = if_nametoindex(interface);
     mnl_attr_put(head, IFA_LOCAL, address_bytes(address), address->address);
     mnl_attr_put(head, IFA_ADDRESS, address_bytes(address), address->address);
-    return m->ifa_index == 0 ? -ENODEV : talk(head, NULL, NULL);
+    return m->ifa_index == 0 ? -ENODEV : rtnetlink_talk(head, NULL, NULL);
 }
 
 int address_add(const char *interface, const struct prefix *address, struct error *err)
@@ -162,24 +127,26 @@ int address_keep(const char *interface, const struct prefix *addresses, size_t c
     return rc < 0 ? fail(err, rc, "remove an address", interface) : 0;
 }
 
-int address_route(const char *interface, const struct prefix *to, bool add, struct error *err)
+int address_route(const char *interface, const struct prefix *to, uint32_t table, bool add,
+                  struct error *err)
 {
     char buffer[512], text[PREFIX_TEXT_SIZE], what[PREFIX_TEXT_SIZE + 32];
     struct nlmsghdr *head =
-        begin(buffer, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
+        rtnetlink_begin(buffer, add ? RTM_NEWROUTE : RTM_DELROUTE, add ? NLM_F_CREATE | NLM_F_EXCL : 0);
     struct rtmsg *m = mnl_nlmsg_put_extra_header(head, sizeof *m);
     uint32_t index = if_nametoindex(interface);
     int rc;
 
     m->rtm_family = (uint8_t)to->family;
     m->rtm_dst_len = to->length;
-    m->rtm_table = RT_TABLE_MAIN;
+    m->rtm_table = RT_TABLE_UNSPEC;
     m->rtm_protocol = RTPROT_STATIC;
     m->rtm_scope = RT_SCOPE_LINK;
     m->rtm_type = RTN_UNICAST;
     mnl_attr_put(head, RTA_DST, address_bytes(to), to->address);
     mnl_attr_put_u32(head, RTA_OIF, index);
-    rc = index == 0 ? -ENODEV : talk(head, NULL, NULL);
+    mnl_attr_put_u32(head, RTA_TABLE, table);
+    rc = index == 0 ? -ENODEV : rtnetlink_talk(head, NULL, NULL);
     if (rc == -EEXIST && add)
         return 0;
     if ((rc == -ESRCH || rc == -ENODEV) && !add)
@@ -194,7 +161,7 @@ int address_route(const char *interface, const struct prefix *to, bool add, stru
 int address_link_add(const char *interface, const char *kind, struct error *err)
 {
     char buffer[512];
-    struct nlmsghdr *head = begin(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+    struct nlmsghdr *head = rtnetlink_begin(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
     struct ifinfomsg *link = mnl_nlmsg_put_extra_header(head, sizeof *link);
     struct nlattr *info;
     int rc;
@@ -204,20 +171,20 @@ int address_link_add(const char *interface, const char *kind, struct error *err)
     info = mnl_attr_nest_start(head, IFLA_LINKINFO);
     mnl_attr_put_strz(head, IFLA_INFO_KIND, kind);
     mnl_attr_nest_end(head, info);
-    rc = talk(head, NULL, NULL);
+    rc = rtnetlink_talk(head, NULL, NULL);
     return rc < 0 ? fail(err, rc, "make it", interface) : 0;
 }
 
 int address_link_delete(const char *interface, struct error *err)
 {
     char buffer[512];
-    struct nlmsghdr *head = begin(buffer, RTM_DELLINK, 0);
+    struct nlmsghdr *head = rtnetlink_begin(buffer, RTM_DELLINK, 0);
     struct ifinfomsg *link = mnl_nlmsg_put_extra_header(head, sizeof *link);
     int rc;
 
     link->ifi_family = AF_UNSPEC;
     link->ifi_index = (int)if_nametoindex(interface);
-    rc = link->ifi_index == 0 ? 0 : talk(head, NULL, NULL);
+    rc = link->ifi_index == 0 ? 0 : rtnetlink_talk(head, NULL, NULL);
     return rc < 0 ? fail(err, rc, "remove it", interface) : 0;
 }
 
@@ -243,13 +210,13 @@ static int on_link(const struct nlmsghdr *head, void *data)
 int address_link_kind(const char *interface, char out[32])
 {
     char buffer[512];
-    struct nlmsghdr *head = begin(buffer, RTM_GETLINK, 0);
+    struct nlmsghdr *head = rtnetlink_begin(buffer, RTM_GETLINK, 0);
     struct ifinfomsg *link = mnl_nlmsg_put_extra_header(head, sizeof *link);
 
     out[0] = '\0';
     link->ifi_family = AF_UNSPEC;
     link->ifi_index = (int)if_nametoindex(interface);
-    return link->ifi_index == 0 ? -ENODEV : talk(head, on_link, out);
+    return link->ifi_index == 0 ? -ENODEV : rtnetlink_talk(head, on_link, out);
 }
 
 unsigned address_link_index(const char *interface)

@@ -16,8 +16,9 @@ int address_add(const char *interface, const struct prefix *address, struct erro
 /* Removes all addresses but these and link-local ones. */
 int address_keep(const char *interface, const struct prefix *addresses, size_t count,
                  struct error *err);
-/* A route to the prefix through the interface. */
-int address_route(const char *interface, const struct prefix *to, bool add, struct error *err);
+/* A route to the prefix through the interface, in the table of that number (254 is main). */
+int address_route(const char *interface, const struct prefix *to, uint32_t table, bool add,
+                  struct error *err);
 /* The interface's number, 0 where there is none. */
 unsigned address_link_index(const char *interface);
 /* Addresses that this host can send from now, those of `interface` left out; 0 or -errno. */

@@ -52,6 +52,8 @@ struct device_ops {
     int (*create)(const char *name, struct error *err);
     /* Sets private key and port (0: leaves the port). */
     int (*set)(const char *name, const uint8_t secret[KEY_BYTES], uint16_t port, struct error *err);
+    /* The mark (SO_MARK) of what it sends to peers, 0 for none. */
+    int (*set_mark)(const char *name, uint32_t mark, struct error *err);
     int (*set_peer)(const char *name, const struct device_peer *peer, struct error *err);
     /* Tells about the interface, and `seen` about each peer. Either may be NULL. */
     int (*read)(const char *name, struct device_about *about, device_peer_seen *seen, void *data,

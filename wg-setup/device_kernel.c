@@ -186,6 +186,25 @@ static int kernel_set_peer(const char *name, const struct device_peer *peer, str
     return rc < 0 ? fail(err, rc, "set a peer", name) : 0;
 }
 
+static int kernel_set_mark(const char *name, uint32_t mark, struct error *err)
+{
+    char buffer[512];
+    uint16_t family = 0;
+    struct mnl_socket *socket;
+    struct nlmsghdr *head;
+    int rc;
+
+    socket = dial(&family, &rc);
+    if (socket == NULL)
+        return fail(err, rc, "reach the kernel's WireGuard", name);
+    head = begin(buffer, family, WG_CMD_SET_DEVICE, WG_GENL_VERSION, 0);
+    mnl_attr_put_strz(head, WGDEVICE_A_IFNAME, name);
+    mnl_attr_put_u32(head, WGDEVICE_A_FWMARK, mark);
+    rc = talk(socket, head, NULL, NULL);
+    mnl_socket_close(socket);
+    return rc < 0 ? fail(err, rc, "set its mark", name) : 0;
+}
+
 static int kernel_set(const char *name, const uint8_t secret[KEY_BYTES], uint16_t port,
                       struct error *err)
 {
@@ -416,6 +435,7 @@ const struct device_ops device_kernel = {
     .name = "kernel",
     .create = kernel_create,
     .set = kernel_set,
+    .set_mark = kernel_set_mark,
     .set_peer = kernel_set_peer,
     .read = kernel_read,
     .watch = kernel_watch,

@@ -165,6 +165,19 @@ static int userspace_set(const char *name, const uint8_t secret[KEY_BYTES], uint
     return ask_set(name, text, length, err);
 }
 
+static int userspace_set_mark(const char *name, uint32_t mark, struct error *err)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    if (out == NULL)
+        return fail(err, "out of memory for the mark", name);
+    uapi_write_mark(out, mark);
+    fclose(out);
+    return ask_set(name, text, length, err);
+}
+
 static int userspace_set_peer(const char *name, const struct device_peer *peer, struct error *err)
 {
     char *text = NULL;
@@ -378,6 +391,7 @@ const struct device_ops device_userspace = {
     .name = "userspace",
     .create = userspace_create,
     .set = userspace_set,
+    .set_mark = userspace_set_mark,
     .set_peer = userspace_set_peer,
     .read = userspace_read,
     .watch = userspace_watch,

@@ -235,6 +235,36 @@ static int check_learned(const struct grants *grants, const struct message_peer_
     return 0;
 }
 
+/* The length of the longest prefix granted that has all of this one, -1 where none has. */
+static int covering_length(const struct grant *grant, const struct prefix *prefix)
+{
+    int longest = -1;
+
+    for (size_t i = 0; i < grant->allowed_count; i++)
+        if (prefix_contains(&grant->allowed[i], prefix) && grant->allowed[i].length > longest)
+            longest = grant->allowed[i].length;
+    return longest < 0 && grant_allows(grant, prefix) ? prefix->length : longest;
+}
+
+const struct grant *grants_of(const void *data, const char *peer, const struct prefix *prefix)
+{
+    const struct grants *grants = data;
+    const struct grant *best = NULL;
+    int longest = -1;
+
+    if (grants == NULL || peer[0] != '\0')
+        return grants ? grant_find(grants, peer) : NULL;
+    for (size_t i = 0; i < grants->count; i++) {
+        int length = covering_length(&grants->items[i], prefix);
+
+        if (length > longest) {
+            best = &grants->items[i];
+            longest = length;
+        }
+    }
+    return best;
+}
+
 int grants_check(const struct grants *grants, const struct message_peer_set *m, struct error *err)
 {
     const struct grant *grant = grant_find(grants, m->peer);

@@ -38,6 +38,10 @@ struct grants_change {
 /* Whether the peer of that name is the same device as before; or, with a prefix, whether it may
  * have that now. `change` is a struct grants_change. */
 bool grants_still(const void *change, const char *peer, const struct prefix *prefix);
+/* The grant of the peer of that name; of one without a name (""), that of the peer who may have the
+ * prefix, by the longest that is granted. NULL where there is none, or `grants`, a struct grants, is
+ * NULL. */
+const struct grant *grants_of(const void *grants, const char *peer, const struct prefix *prefix);
 /* Whether the peer is in the configuration under that id, and asks for nothing wider. One that is
  * not there, by name or id, was learned: it may have the addresses that follow from its id, unless
  * the configuration gives them, or a network of them, to another. 0, -EPERM or -EINVAL. */

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "protocol/helper.h"
 #include "protocol/log.h"
 #include "wg-setup/clock.h"
+#include "wg-setup/forward.h"
 #include "wg-setup/grants.h"
 #include "wg-setup/limits.h"
 #include "wg-setup/names.h"
@@ -27,14 +29,15 @@
 static const char usage[] =
     "usage: punchguard-wg-setup [-c conf.json]\n"
     "       punchguard-wg-setup [--interface NAME] [--address PREFIX]... [--mtu N]\n"
-    "                           [--listen-port N] [--backend auto|kernel|userspace] [--state-dir "
-    "DIR]\n"
+    "                           [--listen-port N] [--backend auto|kernel|userspace]\n"
+    "                           [--forward none|routed|masquerade] [--state-dir DIR]\n"
     "Makes a WireGuard interface and keeps its peers on the ports that ICE punched. Speaks\n"
     "punchguard-protocol(7), role wg, on standard input and output.\n"
     "\n"
     "  -c, --config FILE   read interface and peers there; nothing wider is granted to a peer\n"
     "      --interface …   the interface, instead of a `configure`\n"
     "      --state-dir DIR where wg.key is kept (default: /var/lib/punchguard)\n"
+    "      --user NAME     whose packets go beside the tunnel (default: punchguard)\n"
     "      --describe      print the messages of this role as JSON, end\n"
     "      --version, --help\n"
     "\n"
@@ -50,6 +53,9 @@ struct program {
     struct interface interface;
     struct key key;
     const char *state_dir;
+    const char *user; /* that the other helpers run as; NULL: not told */
+    struct sysctls *sysctls;
+    struct forward *forward;
     int64_t restore_at; /* not before */
     bool links_changed; /* and the interface may be gone */
     bool by_options, failed;
@@ -129,20 +135,44 @@ static void on_status(void *data, const char *peer, const struct device_status *
 
 /* Configuring */
 
+/* Whose packets must not go into the tunnel, -1 where that can't be told. */
+static int64_t helpers_user(const struct program *program)
+{
+    const struct passwd *entry;
+
+    if (program->user == NULL && getuid() != 0)
+        return getuid();
+    entry = getpwnam(program->user ? program->user : "punchguard");
+    return entry ? (int64_t)entry->pw_uid : -1;
+}
+
+static int forward_open(struct program *program, struct error *err)
+{
+    program->forward = forward_new(program->interface.name, program->sysctls);
+    if (program->forward != NULL)
+        return forward_apply(program->forward, program->interface.forward, err);
+    error_set(err, "no-memory", "out of memory");
+    return -ENOMEM;
+}
+
 /* Watches first, so that nothing is missed between making it and watching it. */
 static void open_tunnel(struct program *program)
 {
     struct error err;
 
     program->watch = watch_new(program->interface.name, &err);
-    if (program->watch != NULL)
+    if (program->watch != NULL && forward_open(program, &err) == 0)
         program->tunnel = tunnel_open(&program->interface, &program->key, clock_ms(), &err);
     if (program->tunnel == NULL) {
+        if (program->forward != NULL)
+            forward_undo(program->forward);
         fatal(program, &err);
         return;
     }
+    tunnel_routing_set(program->tunnel, helpers_user(program), program->sysctls);
     if (program->grants != NULL)
         tunnel_adopted_check(program->tunnel, grants_cover, program->grants);
+    tunnel_inbound_set(program->tunnel, grants_of, program->grants);
     touch_names(program);
     say_ready(program);
 }
@@ -205,6 +235,7 @@ static int reload(struct program *program, struct error *err)
         return -EINVAL;
     tunnel_granted_check(program->tunnel, grants_still, &change);
     tunnel_adopted_check(program->tunnel, grants_cover, after);
+    tunnel_inbound_set(program->tunnel, grants_of, after);
     grants_destroy(program->grants);
     program->grants = after;
     touch_names(program);
@@ -346,6 +377,14 @@ static void on_addresses(struct program *program)
         log_error("%s", err.message);
 }
 
+static void on_rules(struct program *program)
+{
+    struct error err;
+
+    if (tunnel_rules_check(program->tunnel, &err) < 0)
+        log_error("routing rules that somebody removed can't be put back: %s", err.message);
+}
+
 static void on_ruleset(struct program *program)
 {
     struct error err;
@@ -353,7 +392,10 @@ static void on_ruleset(struct program *program)
 
     if (!watch_ruleset_read(program->watch))
         return;
-    rc = tunnel_redirect_check(program->tunnel, &err);
+    rc = forward_check(program->forward, &err);
+    if (rc < 0)
+        log_error("%s", err.message);
+    rc = tunnel_tables_check(program->tunnel, &err);
     if (rc > 0)
         log_warn("somebody removed our nftables table: it is back");
     else if (rc < 0)
@@ -398,6 +440,8 @@ static void on_turn(struct program *program, const struct pollfd *network,
     }
     if (program->links_changed && restore_pause(program) < 0)
         on_links(program);
+    if (watch_rules_removed(program->watch))
+        on_rules(program);
     if (ruleset->revents != 0)
         on_ruleset(program);
     on_network(program);
@@ -439,6 +483,8 @@ enum {
     OPTION_MTU,
     OPTION_LISTEN_PORT,
     OPTION_BACKEND,
+    OPTION_FORWARD,
+    OPTION_USER,
     OPTION_STATE_DIR,
 };
 
@@ -449,6 +495,8 @@ static const struct option long_options[] = {
     {"mtu", required_argument, NULL, OPTION_MTU},
     {"listen-port", required_argument, NULL, OPTION_LISTEN_PORT},
     {"backend", required_argument, NULL, OPTION_BACKEND},
+    {"forward", required_argument, NULL, OPTION_FORWARD},
+    {"user", required_argument, NULL, OPTION_USER},
     {"state-dir", required_argument, NULL, OPTION_STATE_DIR},
     {NULL, 0, NULL, 0},
 };
@@ -470,7 +518,8 @@ static int read_option(struct program *program, int option, struct error *err)
 {
     struct interface *interface = &program->interface;
 
-    program->by_options |= option != 'c' && option != OPTION_STATE_DIR;
+    program->by_options |=
+        option != 'c' && option != OPTION_STATE_DIR && option != OPTION_USER;
     switch (option) {
     case 'c':
         program->config = optarg;
@@ -485,6 +534,11 @@ static int read_option(struct program *program, int option, struct error *err)
         return read_number(optarg, 0, 65535, &interface->listen_port, err);
     case OPTION_BACKEND:
         return interface_set_backend(interface, optarg, err);
+    case OPTION_FORWARD:
+        return interface_set_forward(interface, optarg, err);
+    case OPTION_USER:
+        program->user = optarg;
+        return 0;
     case OPTION_STATE_DIR:
         program->state_dir = optarg;
         return 0;
@@ -529,18 +583,28 @@ static int prepare(struct program *program, struct error *err)
     }
     if (rc == 0)
         rc = key_load(state_dir, &program->key, err);
+    if (rc == 0) {
+        program->sysctls = sysctls_new("/proc/sys", state_dir, err);
+        rc = program->sysctls ? 0 : -EIO;
+    }
     return rc < 0 ? rc : limits_apply(err);
+}
+
+/* Settings that the tunnel changed are put back with it, the others last. */
+static void undo(struct program *program)
+{
+    if (program->names != NULL)
+        names_remove(program->names);
+    tunnel_undo(program->tunnel);
+    forward_undo(program->forward);
 }
 
 static int run(struct program *program)
 {
     while (!terminated && !program->failed && helper_end(program->helper) == HELPER_OPEN)
         turn(program);
-    if (program->tunnel != NULL && (terminated || helper_end(program->helper) == HELPER_SHUTDOWN)) {
-        if (program->names != NULL)
-            names_remove(program->names);
-        tunnel_undo(program->tunnel);
-    }
+    if (program->tunnel != NULL && (terminated || helper_end(program->helper) == HELPER_SHUTDOWN))
+        undo(program);
     helper_drain(program->helper, 500);
     return program->failed ? 1 : 0;
 }
@@ -577,6 +641,8 @@ int main(int argc, char **argv)
         open_tunnel(&program);
     rc = run(&program);
     tunnel_destroy(program.tunnel);
+    forward_destroy(program.forward);
+    sysctls_destroy(program.sysctls);
     watch_destroy(program.watch);
     names_destroy(program.names);
     grants_destroy(program.grants);

@@ -2,32 +2,18 @@
 #include "wg-setup/redirect.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
-#include <nftables/libnftables.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "protocol/interface.h"
 #include "protocol/log.h"
-
-#define NO_NETFILTER "this kernel has no netfilter netlink"
+#include "wg-setup/ruleset.h"
 
 struct redirect {
-    struct nft_ctx *nft; /* NULL where the kernel has no such netlink */
+    struct ruleset *ruleset;
     char interface[INTERFACE_NAME_SIZE];
+    char table[INTERFACE_NAME_SIZE + 16];
 };
-
-/* libnftables ends the process where it can't open its socket. */
-static bool has_netfilter(void)
-{
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
 
 struct redirect *redirect_new(const char *interface)
 {
@@ -37,14 +23,10 @@ struct redirect *redirect_new(const char *interface)
     if (redirect == NULL || interface_set_name(&check, interface, NULL) < 0)
         goto fail;
     memcpy(redirect->interface, check.name, sizeof redirect->interface);
-    if (!has_netfilter())
+    snprintf(redirect->table, sizeof redirect->table, "punchguard_%s", check.name);
+    redirect->ruleset = ruleset_new();
+    if (redirect->ruleset != NULL)
         return redirect;
-    redirect->nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    if (redirect->nft == NULL)
-        goto fail;
-    nft_ctx_buffer_output(redirect->nft);
-    nft_ctx_buffer_error(redirect->nft);
-    return redirect;
 fail:
     free(redirect);
     return NULL;
@@ -54,57 +36,22 @@ void redirect_destroy(struct redirect *redirect)
 {
     if (redirect == NULL)
         return;
-    if (redirect->nft != NULL)
-        nft_ctx_free(redirect->nft);
+    ruleset_destroy(redirect->ruleset);
     free(redirect);
 }
 
-static int fail(const struct redirect *redirect, const char *said, struct error *err)
+static void explain(const struct redirect *redirect, struct error *err)
 {
-    char first[300];
+    struct error said;
 
-    snprintf(first, sizeof first, "%s", said && *said ? said : "no reason given");
-    first[strcspn(first, "\n")] = '\0';
+    if (err == NULL)
+        return;
+    said = *err;
     error_set(err, "nftables",
-              "table inet punchguard_%s: %s. A direct path needs nftables in the kernel (modules "
+              "table inet %s: %.300s. A direct path needs nftables in the kernel (modules "
               "nf_tables and nft_fib_inet) and CAP_NET_ADMIN; without them a path can only be "
               "forwarded",
-              redirect->interface, first);
-    return -EIO;
-}
-
-/* The output, valid until the next call; NULL with `err` filled. */
-static const char *run(struct redirect *redirect, const char *text, struct error *err)
-{
-    if (redirect->nft == NULL) {
-        fail(redirect, NO_NETFILTER, err);
-        return NULL;
-    }
-    if (nft_run_cmd_from_buffer(redirect->nft, text) == 0)
-        return nft_ctx_get_output_buffer(redirect->nft);
-    fail(redirect, nft_ctx_get_error_buffer(redirect->nft), err);
-    return NULL;
-}
-
-/* The same with the table deleted first, whether or not it is there. */
-static int apply_anew(struct redirect *redirect, const char *text, struct error *err)
-{
-    char *whole = NULL;
-    size_t length;
-    FILE *out = open_memstream(&whole, &length);
-    int rc;
-
-    if (out == NULL)
-        return -ENOMEM;
-    fprintf(out, "add table inet punchguard_%s\ndelete table inet punchguard_%s\n%s",
-            redirect->interface, redirect->interface, text);
-    fclose(out);
-    rc = run(redirect, whole, err) ? 0 : -EIO;
-    free(whole);
-    if (rc == 0)
-        log_warn("the nftables table punchguard_%s was not as we make it: it was made anew",
-                 redirect->interface);
-    return rc;
+              redirect->table, said.message);
 }
 
 int redirect_apply(struct redirect *redirect, const struct redirect_rules *rules, struct error *err)
@@ -112,34 +59,33 @@ int redirect_apply(struct redirect *redirect, const struct redirect_rules *rules
     char *text = NULL;
     size_t length;
     FILE *out = open_memstream(&text, &length);
-    int rc = 0;
+    int rc;
 
     if (out == NULL)
         return -ENOMEM;
     redirect_write(out, rules);
     fclose(out);
-    /* Sets and chains of our names but other types stand in the way. */
-    if (run(redirect, text, NULL) == NULL)
-        rc = apply_anew(redirect, text, err);
+    rc = ruleset_put(redirect->ruleset, redirect->table, text, err);
     free(text);
-    return rc;
+    if (rc == 1)
+        log_warn("the nftables table %s was not as we make it: it was made anew", redirect->table);
+    if (rc == -EIO)
+        explain(redirect, err);
+    return rc < 0 ? rc : 0;
 }
 
 int redirect_remove(struct redirect *redirect, struct error *err)
 {
-    char text[128];
+    int rc = ruleset_remove(redirect->ruleset, redirect->table, err);
 
-    snprintf(text, sizeof text, "add table inet punchguard_%s\ndelete table inet punchguard_%s\n",
-             redirect->interface, redirect->interface);
-    return run(redirect, text, err) ? 0 : -EIO;
+    if (rc < 0)
+        explain(redirect, err);
+    return rc;
 }
 
 bool redirect_stands(struct redirect *redirect)
 {
-    char text[64];
-
-    snprintf(text, sizeof text, "list table inet punchguard_%s\n", redirect->interface);
-    return run(redirect, text, NULL) != NULL;
+    return ruleset_stands(redirect->ruleset, redirect->table);
 }
 
 /* One set or map. Not the whole table: libnftables complains on standard error of rules that JSON can't express. */
@@ -150,9 +96,9 @@ static int read_one(struct redirect *redirect, const char *kind, const char *nam
     char text[96];
 
     snprintf(text, sizeof text, "list %s inet punchguard_%s %s\n", kind, redirect->interface, name);
-    nft_ctx_output_set_flags(redirect->nft, NFT_CTX_OUTPUT_JSON);
-    json = run(redirect, text, err);
-    nft_ctx_output_set_flags(redirect->nft, 0);
+    json = ruleset_run_json(redirect->ruleset, text, err);
+    if (json == NULL)
+        explain(redirect, err);
     return json ? redirect_parse(json, strlen(json), standing, err) : -ENOENT;
 }
 
@@ -162,10 +108,6 @@ int redirect_read(struct redirect *redirect, struct redirect_standing *standing,
     int rc;
 
     memset(standing, 0, sizeof *standing);
-    if (redirect->nft == NULL) {
-        fail(redirect, NO_NETFILTER, err);
-        return -EIO;
-    }
     rc = read_one(redirect, "set", "ice", standing, err);
     for (size_t i = 0; rc == 0 && i < sizeof maps / sizeof maps[0]; i++)
         rc = read_one(redirect, "map", maps[i], standing, err);
@@ -181,7 +123,7 @@ static void forget_one(struct redirect *redirect, const struct endpoint *remote)
 
     snprintf(text, sizeof text, "delete element inet punchguard_%s learned { %s . %u }\n",
              redirect->interface, remote->address, (unsigned)remote->port);
-    run(redirect, text, NULL);
+    ruleset_run(redirect->ruleset, text, NULL);
 }
 
 void redirect_forget(struct redirect *redirect, const struct endpoint *remote, uint16_t port)
@@ -194,7 +136,7 @@ void redirect_forget(struct redirect *redirect, const struct endpoint *remote, u
         return;
     }
     memset(&standing, 0, sizeof standing);
-    if (redirect->nft == NULL || read_one(redirect, "map", "learned", &standing, NULL) < 0)
+    if (read_one(redirect, "map", "learned", &standing, NULL) < 0)
         return;
     for (size_t i = 0; i < standing.learned_count; i++)
         if (standing.learned[i].base.port == port)

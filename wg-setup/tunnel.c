@@ -167,8 +167,11 @@ struct tunnel *tunnel_open(const struct interface *interface, const struct key *
         t->watch = -1;
         t->listen_port = (uint16_t)interface->listen_port;
         t->redirect = redirect_new(interface->name);
+        t->inbound = inbound_new(interface->name);
+        t->ruleset = ruleset_new();
+        rules_init(&t->rules, interface->name, -1);
     }
-    if (t == NULL || t->redirect == NULL) {
+    if (t == NULL || t->redirect == NULL || t->inbound == NULL || t->ruleset == NULL) {
         error_set(err, "no-memory", "out of memory");
         tunnel_destroy(t);
         return NULL;
@@ -189,6 +192,8 @@ void tunnel_destroy(struct tunnel *t)
     if (t->watch >= 0)
         close(t->watch);
     redirect_destroy(t->redirect);
+    inbound_destroy(t->inbound);
+    ruleset_destroy(t->ruleset);
     redirect_standing_clear(&t->stray);
     key_wipe(&t->key);
     free(t);
@@ -201,10 +206,13 @@ void tunnel_undo(struct tunnel *t)
     if (t->watch >= 0)
         close(t->watch);
     t->watch = -1;
+    tunnel_routing_undo(t);
     /* Addresses and routes go with the interface. */
     if (t->ops->destroy(name_of(t), &err) < 0)
         log_error("%s", err.message);
     if (redirect_remove(t->redirect, &err) < 0)
+        log_error("%s", err.message);
+    if (inbound_remove(t->inbound, &err) < 0)
         log_error("%s", err.message);
 }
 
@@ -350,12 +358,13 @@ void tunnel_settled(struct tunnel *t)
         t->peers[i]->moved = false;
 }
 
-int tunnel_redirect_check(struct tunnel *t, struct error *err)
+int tunnel_tables_check(struct tunnel *t, struct error *err)
 {
-    int rc;
+    int inbound = tunnel_inbound_check(t, err);
+    int marks = inbound < 0 ? inbound : tunnel_marks_check(t, err), rc;
 
-    if (redirect_stands(t->redirect))
-        return 0;
+    if (marks < 0 || redirect_stands(t->redirect))
+        return inbound > 0 ? inbound : marks;
     rc = tunnel_apply(t, err);
     return rc < 0 ? rc : 1;
 }
@@ -388,6 +397,8 @@ int tunnel_restore(struct tunnel *t, struct error *err)
     rc = create(t, t->ops, err);
     if (rc >= 0)
         rc = bring_up(t, false, err);
+    if (rc == 0)
+        rc = tunnel_marks_again(t, err);
     for (size_t i = 0; rc == 0 && i < t->peer_count; i++)
         rc = restore_peer(t, t->peers[i], err);
     return rc == 0 ? tunnel_apply(t, err) : rc;

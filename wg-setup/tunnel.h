@@ -9,6 +9,7 @@
 #include "protocol/message.h"
 #include "wg-setup/device.h"
 #include "wg-setup/key.h"
+#include "wg-setup/sysctl.h"
 
 #define TUNNEL_PEERS_MAX 1024
 /* So long after its start a broker has to set the peers that stood before it; then the others go,
@@ -41,6 +42,19 @@ void tunnel_granted_check(struct tunnel *tunnel,
                           bool (*granted)(const void *data, const char *peer,
                                           const struct prefix *prefix),
                           const void *data);
+/* What each peer may begin is what the grant says that `grant_of` names for it and one of its
+ * allowed IPs; NULL: everything. `peer` is "" for an adopted one that no broker has set yet. To be
+ * called once before the first peer-set, and with every change of the grants, which live until the
+ * next call. Where that can't be enforced the peers that it would restrict are dropped. */
+typedef const struct grant *tunnel_grant_of(const void *grants, const char *peer,
+                                            const struct prefix *allowed);
+void tunnel_inbound_set(struct tunnel *tunnel, tunnel_grant_of *grant_of, const void *grants);
+/* To be called once, before the first peer-set: whose packets go beside the tunnel (a uid, -1:
+ * nobody's but WireGuard's), and by what the kernel's settings are changed (NULL: not at all), which
+ * outlives the tunnel. Puts rules for adopted peers, and removes those that nobody needs. */
+void tunnel_routing_set(struct tunnel *tunnel, int64_t user, struct sysctls *sysctls);
+/* Somebody removed routing rules: puts ours back. 0, or -errno. */
+int tunnel_rules_check(struct tunnel *tunnel, struct error *err);
 /* In how many ms tunnel_tick() wants to be called, -1 for not at all. */
 int tunnel_timeout(const struct tunnel *tunnel, int64_t now_ms);
 /* Drops what was adopted and that no broker has asked for in time. */
@@ -83,8 +97,8 @@ int tunnel_link_check(struct tunnel *tunnel, struct error *err);
 int tunnel_addresses_check(struct tunnel *tunnel, struct error *err);
 /* The host's network has settled: peers whose base came or went hear from us. */
 void tunnel_settled(struct tunnel *tunnel);
-/* Somebody removed nftables tables: puts ours back if it is among them. 1 where it was, 0, or
+/* Somebody removed nftables tables: puts ours back that are among them. 1 where one was, 0, or
  * -errno. */
-int tunnel_redirect_check(struct tunnel *tunnel, struct error *err);
+int tunnel_tables_check(struct tunnel *tunnel, struct error *err);
 
 #endif

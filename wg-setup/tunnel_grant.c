@@ -66,6 +66,7 @@ void tunnel_granted_check(struct tunnel *t, granted_call *granted, const void *d
         if (rc < 0)
             log_error("%s", err.message);
     }
+    tunnel_tidy(t);
     if (dropped && tunnel_apply(t, &err) < 0)
         log_error("%s", err.message);
 }

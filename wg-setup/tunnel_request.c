@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wg-setup/address.h"
+#include "protocol/log.h"
 #include "wg-setup/tunnel_state.h"
 
 /* The list of peers */
@@ -68,44 +68,8 @@ int tunnel_peer_drop(struct tunnel *t, struct peer *peer, struct error *err)
     tunnel_routes(t, peer, &peer->device, &nothing, NULL);
     tunnel_peer_unlist(t, peer);
     peer_destroy(peer);
+    tunnel_tidy(t);
     return 0;
-}
-
-/* Routes */
-
-/* Whether a network of ours has it already: then the kernel's own route leads there. */
-static bool on_link(const struct tunnel *t, const struct prefix *prefix)
-{
-    for (size_t i = 0; i < t->interface.address_count; i++)
-        if (prefix_contains(&t->interface.addresses[i], prefix))
-            return true;
-    return false;
-}
-
-static bool others_have(const struct tunnel *t, const struct peer *peer,
-                        const struct prefix *prefix)
-{
-    for (size_t i = 0; i < t->peer_count; i++)
-        if (t->peers[i] != peer && device_peer_allows(&t->peers[i]->device, prefix))
-            return true;
-    return false;
-}
-
-int tunnel_routes(struct tunnel *t, const struct peer *peer, const struct device_peer *old,
-                  const struct device_peer *new, struct error *err)
-{
-    int rc = 0;
-
-    for (size_t i = 0; i < old->allowed_count; i++) {
-        const struct prefix *to = &old->allowed[i];
-
-        if (!device_peer_allows(new, to) && !on_link(t, to) && !others_have(t, peer, to))
-            address_route(t->interface.name, to, false, NULL);
-    }
-    for (size_t i = 0; rc == 0 && i < new->allowed_count; i++)
-        if (!on_link(t, &new->allowed[i]))
-            rc = address_route(t->interface.name, &new->allowed[i], true, err);
-    return rc;
 }
 
 /* peer-set, peer-remove */
@@ -233,9 +197,12 @@ int tunnel_peer_set(struct tunnel *t, const struct message_peer_set *m, struct e
     if (rc < 0)
         return rc;
     peer = peer_for(t, m->peer, wanted.public_key, &fresh, err);
-    rc = peer ? peer_change(t, peer, &wanted, fresh, err) : -EEXIST;
+    rc = peer ? tunnel_inbound_apply(t, peer, &wanted, err) : -EEXIST;
+    if (rc == 0)
+        rc = peer_change(t, peer, &wanted, fresh, err);
     if (rc == 0) {
         peer_take(peer, &wanted);
+        tunnel_tidy(t);
         if (fresh && peer->has_path)
             rc = tunnel_path_kick(t, peer, err);
     } else {

@@ -24,6 +24,11 @@ void uapi_write_device(FILE *out, const uint8_t secret[KEY_BYTES], uint16_t port
     fputc('\n', out);
 }
 
+void uapi_write_mark(FILE *out, uint32_t mark)
+{
+    fprintf(out, "set=1\nfwmark=%u\n\n", (unsigned)mark);
+}
+
 static void write_allowed(FILE *out, const struct device_peer *peer)
 {
     char text[PREFIX_TEXT_SIZE];

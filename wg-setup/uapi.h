@@ -12,6 +12,7 @@
 
 /* Writes a set operation. */
 void uapi_write_device(FILE *out, const uint8_t secret[KEY_BYTES], uint16_t port);
+void uapi_write_mark(FILE *out, uint32_t mark);
 void uapi_write_peer(FILE *out, const struct device_peer *peer);
 
 /* Reads the answer to a get operation; `text` is changed. 0, or -errno as the answer says; -EBADMSG

@@ -28,6 +28,7 @@ struct watch {
     int network, ruleset;
     int64_t first_at, settle_at; /* of what has not been looked at yet; 0: nothing happened */
     uint8_t snapshot[SNAPSHOT_BYTES];
+    bool rules_removed;
 };
 
 static int listen_to(int protocol, unsigned groups, struct error *err)
@@ -150,7 +151,8 @@ struct watch *watch_new(const char *interface, struct error *err)
     snprintf(watch->interface, sizeof watch->interface, "%s", interface);
     watch->network = listen_to(NETLINK_ROUTE,
                                RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-                                   RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+                                   RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE |
+                                   1u << (RTNLGRP_IPV6_RULE - 1),
                                err);
     watch->ruleset = listen_to(NETLINK_NETFILTER, 1u << (NFNLGRP_NFTABLES - 1), &no_nftables);
     if (watch->network < 0) {
@@ -200,17 +202,28 @@ bool watch_network_read(struct watch *watch)
         int left = (int)n;
 
         for (struct nlmsghdr *head = (struct nlmsghdr *)buffer; mnl_nlmsg_ok(head, left);
-             head = mnl_nlmsg_next(head, &left))
+             head = mnl_nlmsg_next(head, &left)) {
             found |= is_link_or_address(head->nlmsg_type);
+            watch->rules_removed |= head->nlmsg_type == RTM_DELRULE;
+        }
     }
     /* Too much at once for the socket's buffer: something may have been missed. */
-    found |= n < 0 && errno == ENOBUFS;
+    if (n < 0 && errno == ENOBUFS)
+        found = watch->rules_removed = true;
     if (watch->settle_at == 0)
         watch->first_at = now;
     watch->settle_at = now + WATCH_SETTLE_MS;
     if (watch->settle_at > watch->first_at + WATCH_LATEST_MS)
         watch->settle_at = watch->first_at + WATCH_LATEST_MS;
     return found;
+}
+
+bool watch_rules_removed(struct watch *watch)
+{
+    bool removed = watch->rules_removed;
+
+    watch->rules_removed = false;
+    return removed;
 }
 
 bool watch_ruleset_read(struct watch *watch)

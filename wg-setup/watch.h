@@ -27,6 +27,8 @@ int watch_ruleset_fd(const struct watch *watch);
 
 /* Reads what is there. Whether links or addresses were among it. */
 bool watch_network_read(struct watch *watch);
+/* Whether rules of routing were removed since the last call; what was read counts. */
+bool watch_rules_removed(struct watch *watch);
 /* Whether a table was removed since the last call. */
 bool watch_ruleset_read(struct watch *watch);
 

@@ -49,11 +49,13 @@ class WgSetup:
         self.ready = None
         self._ref = 0
 
-    def grant(self, allowed_of):
-        """Writes the configuration: a dict of WgSetup: the prefixes it may have."""
+    def grant(self, allowed_of, inbound_of=None):
+        """Writes the configuration: a dict of WgSetup: the prefixes it may have, and one of WgSetup: what it
+        may begin."""
+        inbound = {peer: {"inbound": what} for peer, what in (inbound_of or {}).items()}
         conf = {"name": self.name, "state_dir": os.path.join(self.host.folder, "wg-state"),
                 "interface": self.interface,
-                "peers": [{"name": peer.name, "id": peer.id, "allowed_ips": allowed}
+                "peers": [{"name": peer.name, "id": peer.id, "allowed_ips": allowed, **inbound.get(peer, {})}
                           for peer, allowed in allowed_of.items()]}
         with open(self.conf_path, "w", encoding="utf-8") as file:
             json.dump(conf, file)
@@ -99,9 +101,15 @@ class WgSetup:
         assert answer["type"] == "error", answer
         return answer
 
-    def set_peer(self, peer, keepalive=25):
+    def set_peer(self, peer, keepalive=25, allowed_ips=None):
         self.ask("peer-set", peer=peer.name, id=peer.id, wg_public_key=peer.ready["wg_public_key"],
-                 allowed_ips=[f"{peer.overlay}/32"], keepalive=keepalive)
+                 allowed_ips=allowed_ips or [f"{peer.overlay}/32"], keepalive=keepalive)
+
+    def reach(self, peer, port=41000):
+        """A direct path to a peer on the same link, both with that port."""
+        base = endpoint(self.host.addresses[4], port)
+        self.ask("port-open", peer=peer.name, base=base)
+        self.ask("path-set", peer=peer.name, kind="direct", base=base, remote=endpoint(peer.host.addresses[4], port))
 
     def status_of(self, peer):
         said = self.ask("status")

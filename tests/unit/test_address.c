@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <linux/rtnetlink.h>
+
 #include "wg-setup/address.h"
 
 /* A kind that every kernel of a lab has. */
@@ -72,12 +74,12 @@ static void what_is_so_already_is_no_error(void **state)
         assert_int_equal(address_link_up("t0", 1280, &err), 0);
         assert_int_equal(address_add("t0", &ipv4, &err), 0);
         assert_int_equal(address_add("t0", &ipv6, &err), 0);
-        assert_int_equal(address_route("t0", &to, true, &err), 0);
-        assert_int_equal(address_route("t0", &to6, true, &err), 0);
+        assert_int_equal(address_route("t0", &to, RT_TABLE_MAIN, true, &err), 0);
+        assert_int_equal(address_route("t0", &to6, RT_TABLE_MAIN, true, &err), 0);
     }
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(address_route("t0", &to, false, &err), 0);
-        assert_int_equal(address_route("t0", &to6, false, &err), 0);
+        assert_int_equal(address_route("t0", &to, RT_TABLE_MAIN, false, &err), 0);
+        assert_int_equal(address_route("t0", &to6, RT_TABLE_MAIN, false, &err), 0);
     }
 }
 

@@ -248,6 +248,7 @@ static const struct wrong wrongs[] = {
      "$.peers[0].allowed_ips[0]: ", "bits set past its length"},
     {PEER(GOOD_PEER ", 'allowed_ips': ['10.0.0.0/8', 'fd00::/129']"),
      "$.peers[0].allowed_ips[1]: ", "such as 10.66.0.2/32"},
+    {PEER(GOOD_PEER ", 'inbound': ['icmp', 'tcp/0']"), "$.peers[0].inbound[1]: ", "ports from 1 to 65535"},
     {PEER(GOOD_PEER ", 'allowed_ips': [7]"), "$.peers[0].allowed_ips[0]: ", "a string is expected"},
     {PEER(GOOD_PEER ", 'allowed_ips': ['10.0.0.0/8', '10.0.0.0/8']"),
      "$.peers[0].allowed_ips[1]: ", "twice"},

@@ -179,6 +179,13 @@ static void peers_come_go_and_change_alone(void **state)
            expected);
     expect(CONFIG(CAT, A, REST),
            CONFIG(CAT, "{'name': 'a', 'id': '@0', 'addresses': {'cat': 'x'}}", REST), expected);
+    sprintf(expected, "%d<0>0", CONFIG_PEER_INBOUND);
+    expect(CONFIG(CAT, A, REST),
+           CONFIG(CAT,
+                  "{'name': 'a', 'id': '@0', 'addresses': {'cat': 'x'}, 'allowed_ips': "
+                  "['10.0.0.2/32'], 'inbound': 'none'}",
+                  REST),
+           expected);
 }
 
 static void another_id_or_name_is_another_peer(void **state)

@@ -308,6 +308,43 @@ static void what_is_still_granted_after_a_change(void **state)
     grants_destroy(before);
 }
 
+static const struct grant *of(const struct grants *grants, const char *peer, const char *text)
+{
+    struct prefix prefix;
+
+    assert_int_equal(prefix_parse(&prefix, text, false, NULL), 0);
+    return grants_of(grants, peer, &prefix);
+}
+
+/* carol's addresses are hers although bob may have all others. */
+static void a_peer_without_a_name_is_whose_prefix_is_longest(void **state)
+{
+    struct interface interface;
+    struct grants *grants;
+    struct prefix ipv6, ipv4;
+    char text[1024];
+
+    (void)state;
+    snprintf(text, sizeof text,
+             "{\"peers\": [{\"name\": \"bob\", \"id\": \"%s\", \"allowed_ips\": [\"0.0.0.0/0\"],"
+             "\"inbound\": \"none\"}, {\"name\": \"carol\", \"id\": \"%s\","
+             "\"allowed_ips\": [\"10.1.0.0/16\"]}]}",
+             bob_id, carol_id);
+    write_config(text);
+    grants = load(&interface);
+    id_overlay(carol_key, &ipv6, &ipv4);
+    assert_string_equal(of(grants, "", "10.1.2.3/32")->peer, "carol");
+    assert_string_equal(of(grants, "", "10.0.0.0/8")->peer, "bob");
+    assert_string_equal(grants_of(grants, "", &ipv4)->peer, "carol");
+    assert_string_equal(grants_of(grants, "", &ipv6)->peer, "carol");
+    assert_int_equal(of(grants, "", "10.0.0.0/8")->inbound.kind, INBOUND_NONE);
+    assert_string_equal(of(grants, "bob", "10.1.2.3/32")->peer, "bob");
+    assert_null(of(grants, "", "fd00::1"));
+    assert_null(of(grants, "mallory", "10.0.0.0/8"));
+    assert_null(of(NULL, "bob", "10.0.0.0/8"));
+    grants_destroy(grants);
+}
+
 static int complete(const struct grants *grants, struct interface *interface, const char *told)
 {
     struct interface from;
@@ -354,6 +391,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_configuration_that_is_a_link_or_no_json_is_refused, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(adopted_addresses_must_be_one_peers, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_peer_without_a_name_is_whose_prefix_is_longest, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_is_still_granted_after_a_change, setup, teardown),
         cmocka_unit_test_setup_teardown(only_overlay_addresses_may_be_told, setup, teardown),
     };

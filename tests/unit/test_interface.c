@@ -56,6 +56,7 @@ static void everything_has_a_default(void **state)
     assert_int_equal(interface.mtu, 1280);
     assert_int_equal(interface.listen_port, 0);
     assert_string_equal(interface_backend_name(interface.backend), "auto");
+    assert_int_equal(interface.forward, FORWARD_NONE);
 }
 
 static void everything_can_be_set(void **state)
@@ -67,7 +68,7 @@ static void everything_can_be_set(void **state)
     assert_int_equal(read_interface(&interface,
                                     "{\"name\":\"wg-home_1.x\",\"addresses\":[\"10.66.0.1/24\","
                                     "\"fd00::1/64\"],\"mtu\":1420,\"listen_port\":65535,"
-                                    "\"backend\":\"userspace\"}"),
+                                    "\"backend\":\"userspace\",\"forward\":\"masquerade\"}"),
                      0);
     assert_string_equal(interface.name, "wg-home_1.x");
     assert_int_equal(interface.address_count, 2);
@@ -76,6 +77,7 @@ static void everything_can_be_set(void **state)
     assert_int_equal(interface.mtu, 1420);
     assert_int_equal(interface.listen_port, 65535);
     assert_int_equal(interface.backend, BACKEND_USERSPACE);
+    assert_int_equal(interface.forward, FORWARD_MASQUERADE);
 }
 
 static void what_is_wrong_is_told_with_its_path(void **state)
@@ -99,6 +101,8 @@ static void what_is_wrong_is_told_with_its_path(void **state)
         {"{\"mtu\":8921}", "out-of-range", "$.mtu: "},
         {"{\"listen_port\":65536}", "out-of-range", "$.listen_port: "},
         {"{\"listen_port\":-1}", "out-of-range", "$.listen_port: "},
+        {"{\"forward\":true}", "wrong-type", "$.forward: "},
+        {"{\"forward\":\"nat\"}", "bad-forward", "$.forward: 'nat' is no way to forward; none, routed or"},
         {"{\"backend\":\"kernal\"}", "bad-backend", "auto, kernel or userspace"},
     };
     struct interface interface;
@@ -177,6 +181,21 @@ static bool allows(const struct grant *grant, const char *text)
     return grant_allows(grant, &prefix);
 }
 
+static void a_grant_lets_everything_in_unless_it_says_otherwise(void **state)
+{
+    struct grant grant;
+
+    (void)state;
+    assert_int_equal(read_grant(&grant, "{\"name\":\"a\",\"id\":\"" ID "\"}"), 0);
+    assert_int_equal(grant.inbound.kind, INBOUND_ALL);
+    assert_int_equal(
+        read_grant(&grant, "{\"name\":\"a\",\"id\":\"" ID "\",\"inbound\":[\"tcp/22\"]}"), 0);
+    assert_int_equal(grant.inbound.kind, INBOUND_LIST);
+    assert_int_equal(
+        read_grant(&grant, "{\"name\":\"a\",\"id\":\"" ID "\",\"inbound\":\"nine\"}"), -EINVAL);
+    expect_error("bad-inbound", "$.inbound: 'nine'");
+}
+
 static void nothing_wider_than_the_grant_is_allowed(void **state)
 {
     struct grant grant;
@@ -218,6 +237,7 @@ int main(void)
         cmocka_unit_test(addresses_are_bounded),
         cmocka_unit_test(a_grant_is_read),
         cmocka_unit_test(a_wrong_grant_is_told_with_its_path),
+        cmocka_unit_test(a_grant_lets_everything_in_unless_it_says_otherwise),
         cmocka_unit_test(nothing_wider_than_the_grant_is_allowed),
         cmocka_unit_test(its_own_overlay_addresses_are_always_a_peers),
     };

@@ -14,7 +14,10 @@
 #include <cmocka.h>
 
 #include "wg-setup/address.h"
+#include "wg-setup/inbound.h"
 #include "wg-setup/redirect.h"
+#include "wg-setup/rules.h"
+#include "wg-setup/ruleset.h"
 #include "wg-setup/tunnel.h"
 
 /* The world */
@@ -38,6 +41,9 @@ static struct world {
     char addresses[WORLD_MAX][INET6_ADDRSTRLEN];
     size_t address_count;
     bool refuse; /* nftables does */
+    char inbound[200]; /* restricted prefixes */
+    bool inbound_stands, inbound_gone;
+    bool ruled[2], marks; /* networks: IPv4's, IPv6's rules, and the table of marks */
 } world;
 
 static struct key key;
@@ -66,6 +72,17 @@ static int device_set(const char *name, const uint8_t secret[KEY_BYTES], uint16_
     (void)port;
     (void)err;
     world.key_is_ours = true;
+    return 0;
+}
+
+static int device_set_mark(const char *name, uint32_t mark, struct error *err)
+{
+    char text[32];
+
+    (void)name;
+    (void)err;
+    snprintf(text, sizeof text, "mark=%#x ", (unsigned)mark);
+    say(text);
     return 0;
 }
 
@@ -149,6 +166,7 @@ const struct device_ops device_kernel = {
     .name = "kernel",
     .create = device_create,
     .set = device_set,
+    .set_mark = device_set_mark,
     .set_peer = device_set_peer,
     .read = device_read,
     .watch = device_watch,
@@ -231,6 +249,69 @@ void redirect_forget(struct redirect *redirect, const struct endpoint *remote, u
             world.learned[i] = world.learned[--world.learned_count];
 }
 
+struct inbound_table {
+    char unused;
+};
+
+struct inbound_table *inbound_new(const char *interface)
+{
+    (void)interface;
+    return calloc(1, sizeof(struct inbound_table));
+}
+
+void inbound_destroy(struct inbound_table *table)
+{
+    free(table);
+}
+
+/* Says so where anybody is restricted, or was. */
+int inbound_apply(struct inbound_table *table, struct inbound_claim *claims, size_t count,
+                  struct error *error)
+{
+    char text[PREFIX_TEXT_SIZE], wanted[sizeof world.inbound] = "";
+
+    (void)table;
+    inbound_sort(claims, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!inbound_restricts(claims[i].grant) ||
+            (i > 0 && prefix_equal(&claims[i - 1].prefix, &claims[i].prefix)))
+            continue;
+        prefix_format(&claims[i].prefix, text);
+        snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), "%s ", text);
+    }
+    if (world.refuse && wanted[0] != '\0') {
+        error_set(error, "nftables", "refused");
+        return -EIO;
+    }
+    if (strcmp(wanted, world.inbound) != 0) {
+        say("inbound ");
+        memcpy(world.inbound, wanted, sizeof wanted);
+    }
+    world.inbound_stands = wanted[0] != '\0';
+    return 0;
+}
+
+int inbound_check(struct inbound_table *table, struct error *error)
+{
+    (void)table;
+    if (!world.inbound_gone)
+        return 0;
+    if (world.refuse) {
+        error_set(error, "nftables", "refused");
+        return -EIO;
+    }
+    world.inbound_gone = false;
+    return 1;
+}
+
+int inbound_remove(struct inbound_table *table, struct error *error)
+{
+    (void)table;
+    (void)error;
+    world.inbound_stands = false;
+    return 0;
+}
+
 int address_link_up(const char *interface, int mtu, struct error *err)
 {
     (void)interface;
@@ -257,8 +338,69 @@ int address_keep(const char *interface, const struct prefix *addresses, size_t c
     return 0;
 }
 
-int address_route(const char *interface, const struct prefix *to, bool add, struct error *err)
+int rules_put(const struct rules *rules, int family, struct error *error)
 {
+    (void)error;
+    assert_int_equal(rules->user, 64711);
+    say(family == AF_INET ? "rules " : "rules6 ");
+    world.ruled[family != AF_INET] = true;
+    return 0;
+}
+
+int rules_remove(const struct rules *rules, int family, struct error *error)
+{
+    (void)rules;
+    (void)error;
+    if (world.ruled[family != AF_INET])
+        say(family == AF_INET ? "unrules " : "unrules6 ");
+    world.ruled[family != AF_INET] = false;
+    return 0;
+}
+
+struct ruleset {
+    char unused;
+};
+
+struct ruleset *ruleset_new(void)
+{
+    return calloc(1, sizeof(struct ruleset));
+}
+
+void ruleset_destroy(struct ruleset *ruleset)
+{
+    free(ruleset);
+}
+
+int ruleset_put(struct ruleset *ruleset, const char *table, const char *text, struct error *error)
+{
+    (void)ruleset;
+    (void)error;
+    assert_string_equal(table, "punchguard-routes_pg0");
+    assert_non_null(strstr(text, table));
+    world.marks = true;
+    return 0;
+}
+
+bool ruleset_stands(struct ruleset *ruleset, const char *table)
+{
+    (void)ruleset;
+    (void)table;
+    return world.marks;
+}
+
+int ruleset_remove(struct ruleset *ruleset, const char *table, struct error *error)
+{
+    (void)ruleset;
+    (void)table;
+    (void)error;
+    world.marks = false;
+    return 0;
+}
+
+int address_route(const char *interface, const struct prefix *to, uint32_t table, bool add,
+                  struct error *err)
+{
+    assert_int_equal(table == 254, to->length == (to->family == AF_INET ? 32 : 128));
     (void)interface;
     (void)err;
     for (size_t i = 0; i < world.route_count; i++) {
@@ -669,9 +811,9 @@ static void a_refusal_of_nftables_leaves_no_port_open(void **state)
     world.refuse = true;
     assert_int_equal(tunnel_port_open(t, "bob", &base, &err), -EIO);
     world.refuse = false;
-    assert_int_equal(tunnel_redirect_check(t, &err), 0);
+    assert_int_equal(tunnel_tables_check(t, &err), 0);
     world.table = false;
-    assert_int_equal(tunnel_redirect_check(t, &err), 1);
+    assert_int_equal(tunnel_tables_check(t, &err), 1);
     assert_int_equal(world.port_count, 1);
     assert_int_equal(world.ports[0], 41000);
     tunnel_destroy(t);
@@ -729,6 +871,200 @@ static void a_deleted_interface_is_made_and_filled_again(void **state)
     tunnel_destroy(t);
 }
 
+static const struct grant closed = {.peer = "bob", .inbound = {.kind = INBOUND_NONE}};
+
+/* bob, set or adopted, may begin nothing. */
+static const struct grant *close_bob(const void *grants, const char *peer,
+                                     const struct prefix *allowed)
+{
+    static const uint8_t his[4] = {10, 66, 0, 2};
+
+    assert_null(grants);
+    return strcmp(peer, "bob") == 0 || (peer[0] == '\0' && memcmp(allowed->address, his, 4) == 0)
+               ? &closed
+               : NULL;
+}
+
+static const struct grant *open_all(const void *grants, const char *peer,
+                                    const struct prefix *allowed)
+{
+    (void)grants;
+    (void)peer;
+    (void)allowed;
+    return NULL;
+}
+
+static void what_a_peer_may_begin_is_ruled_before_wireguard_has_it(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    tunnel_inbound_set(t, close_bob, NULL);
+    assert_string_equal(world.said, "");
+    assert_int_equal(set(t, "carol", KEY_C, "10.66.0.3/32", 25), 0);
+    assert_string_equal(world.said, "new allowed route ");
+    world.said[0] = '\0';
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    assert_string_equal(world.said, "inbound new allowed route ");
+    world.said[0] = '\0';
+    /* Both addresses until WireGuard has let the first one go. */
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.9/32", 25), 0);
+    assert_string_equal(world.said, "inbound allowed unroute route inbound ");
+    assert_string_equal(world.inbound, "10.66.0.9/32 ");
+    world.said[0] = '\0';
+    assert_int_equal(tunnel_peer_remove(t, "bob", &err), 0);
+    assert_string_equal(world.said, "remove unroute inbound ");
+    assert_string_equal(world.inbound, "");
+    tunnel_destroy(t);
+}
+
+static void a_changed_grant_rules_at_once(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    tunnel_inbound_set(t, open_all, NULL);
+    assert_string_equal(world.said, "");
+    tunnel_inbound_set(t, close_bob, NULL);
+    assert_string_equal(world.said, "inbound ");
+    assert_string_equal(world.inbound, "10.66.0.2/32 ");
+    tunnel_inbound_set(t, open_all, NULL);
+    assert_string_equal(world.inbound, "");
+    assert_int_equal(world.pair_count, 1);
+    tunnel_destroy(t);
+}
+
+static void an_adopted_peer_stays_ruled(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    tunnel_inbound_set(t, close_bob, NULL);
+    tunnel_destroy(t);
+    t = open_at(0);
+    assert_string_equal(world.inbound, "10.66.0.2/32 ");
+    tunnel_inbound_set(t, close_bob, NULL);
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    assert_string_equal(world.said, "");
+    tunnel_undo(t);
+    assert_false(world.inbound_stands);
+    tunnel_destroy(t);
+}
+
+static void nobody_comes_in_where_nothing_can_be_ruled(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    assert_int_equal(set(t, "carol", KEY_C, "10.66.0.3/32", 25), 0);
+    world.refuse = true;
+    tunnel_inbound_set(t, close_bob, NULL);
+    assert_int_equal(world.peer_count, 1);
+    assert_int_equal(world.peers[0].public_key[0], 2);
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), -EIO);
+    assert_string_equal(err.message, "refused");
+    assert_int_equal(world.peer_count, 1);
+    assert_int_equal(set(t, "carol", KEY_C, "10.66.0.4/32", 25), 0);
+    tunnel_destroy(t);
+}
+
+static void a_peer_goes_whose_rules_are_gone_for_good(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    tunnel_inbound_set(t, close_bob, NULL);
+    world.inbound_gone = true;
+    assert_int_equal(tunnel_tables_check(t, &err), 1);
+    assert_int_equal(world.peer_count, 1);
+    world.inbound_gone = world.refuse = true;
+    assert_int_equal(tunnel_tables_check(t, &err), -EIO);
+    assert_int_equal(world.peer_count, 0);
+    tunnel_destroy(t);
+}
+
+static void a_network_has_rules_before_its_route(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    tunnel_routing_set(t, 64711, NULL);
+    assert_int_equal(set(t, "carol", KEY_C, "10.66.0.3/32", 25), 0);
+    assert_string_equal(world.said, "new allowed route ");
+    world.said[0] = '\0';
+    assert_int_equal(set(t, "bob", KEY_B, "0.0.0.0/0", 25), 0);
+    assert_string_equal(world.said, "new allowed mark=0x5047 rules route ");
+    assert_true(world.marks);
+    world.said[0] = '\0';
+    assert_int_equal(set(t, "carol", KEY_C, "fd00::/8", 25), 0);
+    assert_string_equal(world.said, "allowed unroute rules6 route ");
+    world.said[0] = '\0';
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    assert_string_equal(world.said, "allowed unroute route unrules ");
+    assert_true(world.marks);
+    world.said[0] = '\0';
+    assert_int_equal(tunnel_peer_remove(t, "carol", &err), 0);
+    assert_string_equal(world.said, "remove unroute unrules6 mark=0 ");
+    assert_false(world.marks);
+    tunnel_destroy(t);
+}
+
+/* The interface's own network leads to it already. */
+static void a_network_of_the_interface_needs_no_rules(void **state)
+{
+    struct interface interface;
+    struct tunnel *t;
+
+    (void)state;
+    interface_init(&interface);
+    assert_int_equal(interface_add_address(&interface, "10.66.0.1/16", &err), 0);
+    t = tunnel_open(&interface, &key, 0, &err);
+    assert_non_null(t);
+    tunnel_routing_set(t, 64711, NULL);
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.2.0/24", 25), 0);
+    assert_string_equal(world.said, "new allowed ");
+    tunnel_destroy(t);
+}
+
+static void rules_for_networks_are_taken_over_and_put_back(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    tunnel_routing_set(t, 64711, NULL);
+    assert_int_equal(set(t, "bob", KEY_B, "0.0.0.0/0", 25), 0);
+    tunnel_destroy(t);
+    t = open_at(0);
+    tunnel_routing_set(t, 64711, NULL);
+    assert_string_equal(world.said, "mark=0x5047 rules ");
+    world.said[0] = '\0';
+    world.ruled[0] = world.marks = false;
+    assert_int_equal(tunnel_rules_check(t, &err), 0);
+    assert_int_equal(tunnel_tables_check(t, &err), 1);
+    assert_true(world.ruled[0] && world.marks);
+    world.said[0] = '\0';
+    device_destroy("pg0", NULL);
+    assert_int_equal(tunnel_link_check(t, &err), 1);
+    assert_string_equal(world.said, "mark=0x5047 new allowed preshared route ");
+    world.said[0] = '\0';
+    tunnel_undo(t);
+    assert_string_equal(world.said, "unrules ");
+    assert_false(world.ruled[0] || world.marks);
+    tunnel_destroy(t);
+}
+
+static void rules_that_a_crash_left_go_where_nobody_needs_them(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    world.ruled[0] = world.ruled[1] = world.marks = true;
+    tunnel_routing_set(t, 64711, NULL);
+    assert_string_equal(world.said, "unrules unrules6 ");
+    assert_false(world.marks);
+    tunnel_destroy(t);
+}
+
 static void undoing_leaves_nothing(void **state)
 {
     struct tunnel *t = joined();
@@ -761,6 +1097,15 @@ int main(void)
         cmocka_unit_test_setup(a_base_that_goes_leaves_its_port, setup),
         cmocka_unit_test_setup(a_peer_that_moved_is_followed_when_a_base_goes, setup),
         cmocka_unit_test_setup(a_deleted_interface_is_made_and_filled_again, setup),
+        cmocka_unit_test_setup(what_a_peer_may_begin_is_ruled_before_wireguard_has_it, setup),
+        cmocka_unit_test_setup(a_changed_grant_rules_at_once, setup),
+        cmocka_unit_test_setup(an_adopted_peer_stays_ruled, setup),
+        cmocka_unit_test_setup(nobody_comes_in_where_nothing_can_be_ruled, setup),
+        cmocka_unit_test_setup(a_peer_goes_whose_rules_are_gone_for_good, setup),
+        cmocka_unit_test_setup(a_network_has_rules_before_its_route, setup),
+        cmocka_unit_test_setup(a_network_of_the_interface_needs_no_rules, setup),
+        cmocka_unit_test_setup(rules_for_networks_are_taken_over_and_put_back, setup),
+        cmocka_unit_test_setup(rules_that_a_crash_left_go_where_nobody_needs_them, setup),
         cmocka_unit_test_setup(undoing_leaves_nothing, setup),
     };
 

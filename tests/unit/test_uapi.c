@@ -207,6 +207,18 @@ static void the_interface_is_written_with_key_and_port(void **state)
     free(text);
 }
 
+static void a_mark_is_written_alone(void **state)
+{
+    char text[64] = "";
+    FILE *out = fmemopen(text, sizeof text, "w");
+
+    (void)state;
+    assert_non_null(out);
+    uapi_write_mark(out, 0x5047);
+    fclose(out);
+    assert_string_equal(text, "set=1\nfwmark=20551\n\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +229,7 @@ int main(void)
         cmocka_unit_test(only_what_is_to_change_is_written),
         cmocka_unit_test(allowed_ips_replace_those_that_were),
         cmocka_unit_test(the_interface_is_written_with_key_and_port),
+        cmocka_unit_test(a_mark_is_written_alone),
     };
 
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

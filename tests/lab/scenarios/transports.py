@@ -223,12 +223,12 @@ def peers_come_change_and_go_by_reload(folder):
             carol_at_alice = alice.conf["peers"][0]
             carol_at_alice["allowed_ips"].append("10.77.0.0/16")
             assert alice.reload() == ["peer 'carol': other allowed_ips"]
-            _await(lambda: "10.77.0.0/16" in alice.host.run(["ip", "route"]), 2, "route")
+            _await(lambda: "10.77.0.0/16" in alice.host.run(["ip", "route", "show", "table", "all"]), 2, "route")
             with alice.pinger(carol) as pinger:
                 assert pinger.run(1).lost() == 0, "carol lost pings by a wider grant"
             carol_at_alice["allowed_ips"].pop()
             assert alice.reload() == ["peer 'carol': other allowed_ips"]
-            _await(lambda: "10.77.0.0/16" not in alice.host.run(["ip", "route"]), 2, "route gone")
+            _await(lambda: "10.77.0.0/16" not in alice.host.run(["ip", "route", "show", "table", "all"]), 2, "route gone")
             start = len(alice.broker.events)
             carol_at_alice["addresses"] = {"one": "elsewhere"}
             assert alice.reload() == ["peer 'carol': other addresses"]
@@ -314,7 +314,7 @@ def a_file_that_is_half_written_when_wg_setup_reads_it_is_read_once_more(folder)
         os.kill(wg_setup, signal.SIGCONT)
         alice.await_event("error", code="bad-json")
         alice._write()
-        _await(lambda: "10.77.0.0/16" in alice.host.run(["ip", "route"]), 10, "route")
+        _await(lambda: "10.77.0.0/16" in alice.host.run(["ip", "route", "show", "table", "all"]), 10, "route")
         assert list(_pids(alice, HELPERS["wg-setup"])) == [wg_setup]
         assert alice.stop() == 0 and bob.stop() == 0
 
@@ -347,7 +347,7 @@ def a_configuration_that_only_root_may_read_is_read_again(folder):
             os.chown(alice.conf_path, 65534, 65534)
             os.chmod(alice.conf_path, 0o600)
             assert alice.hang_up() == ["peer 'carol': other allowed_ips"]
-            _await(lambda: "10.77.0.0/16" in alice.host.run(["ip", "route"]), 5, "route")
+            _await(lambda: "10.77.0.0/16" in alice.host.run(["ip", "route", "show", "table", "all"]), 5, "route")
             traffic.none_lost_since(moment, "meanwhile")
         assert not [event for event in alice.broker.events if event["type"] == "error"]
         for device in (alice, bob, carol):

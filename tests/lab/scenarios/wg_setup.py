@@ -500,7 +500,7 @@ def what_is_granted_is_read_again(folder):
         alice.grant({})
         for one in (alice, bob):
             one.start().await_ready()
-        routes = lambda: alice.host.run(["ip", "route", "show", "dev", INTERFACE])  # noqa: E731
+        routes = lambda: alice.host.run(["ip", "route", "show", "table", "all", "dev", INTERFACE])  # noqa: E731
         alice.grant({bob: ["10.66.0.2/32", "10.77.0.0/16"]})
         wide = {"peer": "bob", "id": bob.id, "wg_public_key": bob.ready["wg_public_key"],
                 "keepalive": 25, "allowed_ips": ["10.66.0.2/32", "10.77.0.0/16"]}
@@ -629,4 +629,11 @@ def without_nftables_direct_paths_are_refused_and_forwarded_ones_work(folder):
         for one in (alice, bob):
             assert one.shut_down() == 0
             assert interface_index(one.host) is None
+        alice.grant({bob: [f"{bob.overlay}/32"]}, {bob: "none"})
+        alice.start().await_ready()
+        closed = alice.refuse("peer-set", peer=bob.name, id=bob.id, wg_public_key=bob.ready["wg_public_key"],
+                              allowed_ips=[f"{bob.overlay}/32"], keepalive=25)
+        assert closed["code"] == "nftables" and "inbound" in closed["message"], closed
+        assert alice.host.run(["wg", "show", INTERFACE, "peers"]) == ""
+        assert alice.shut_down() == 0
         return error["message"]
