@@ -34,9 +34,9 @@ struct transport {
     unsigned slot; /* its bit in peer->online; no other that is not retired has it */
     struct child *child;
     bool ready;
-    bool requests; /* it can bring a request to an address */
-    char *address;    /* this device's on it; NULL until it is known */
-    char reason[600]; /* why it was down last */
+    bool requests;          /* it can bring a request to an address */
+    char *address;          /* this device's on it; NULL until it is known */
+    char reason[600];       /* why it was down last */
     struct transport *next; /* in broker->retired */
 };
 
@@ -58,12 +58,14 @@ struct peer {
     const struct config_peer *config;
     struct session *session;
     struct envelope *envelope;
-    uint32_t online; /* a bit for each transport that says that it reaches it, by its slot */
+    uint32_t online;     /* a bit for each transport that says that it reaches it, by its slot */
     char wg_keys[2][45]; /* WireGuard keys that it greeted with, the latest first */
     int64_t told_twice;  /* in ms of clock_boot_ms(); 0 for never */
-    uint32_t heard;  /* likewise, for each that brought something of it, whatever it says */
+    uint32_t heard;      /* likewise, for each that brought something of it, whatever it says */
+    unsigned
+        unopened; /* data that did not open since some did; KEY_DIFFERS_AFTER: people were told */
     struct agent *agents[SESSION_SLOTS];
-    bool up;                         /* there is a path, and people were told so */
+    bool up;                          /* there is a path, and people were told so */
     bool agent_failed[SESSION_SLOTS]; /* could not be started: to be told with the next tick */
     uv_timer_t timer;
     int64_t latest_handshake, rx_bytes, tx_bytes; /* as WireGuard said last */
@@ -91,8 +93,8 @@ struct broker {
     struct launcher *launcher; /* NULL where we are not root's */
     struct event_log *events;
     struct hooks *hooks;
-    struct control *control; /* NULL where there is no socket */
-    int64_t started_at;      /* in ms of clock_boot_ms() */
+    struct control *control;       /* NULL where there is no socket */
+    int64_t started_at;            /* in ms of clock_boot_ms() */
     struct notify *notify;         /* NULL where no service manager is to be told */
     struct transport **transports; /* those of the configuration, in its order */
     struct peer **peers;           /* likewise */
@@ -106,7 +108,7 @@ struct broker {
     uv_signal_t signals[4];
     uv_timer_t goodbye;
     uv_timer_t clocks;
-    uv_timer_t end; /* once nothing runs any more */
+    uv_timer_t end;  /* once nothing runs any more */
     uv_timer_t keep; /* active while something is to be written to STATE_DIR/resume */
     struct clockwatch clockwatch;
     bool stopping;
@@ -117,11 +119,13 @@ struct broker {
 
 /* Runs until SIGTERM, SIGINT or SIGQUIT. The exit code. */
 int broker_run(struct broker *broker);
-/* Our addresses or routes changed (SESSION_NETWORK_CHANGED), or the machine slept (SESSION_AWAKE). */
+/* Our addresses or routes changed (SESSION_NETWORK_CHANGED), or the machine slept (SESSION_AWAKE).
+ */
 void broker_network_changed(struct broker *broker, enum session_event_type how);
 /* Ends the loop once all helpers have ended. */
 void broker_stop(struct broker *broker, enum child_stop_how how);
-/* What can't be mended from inside: ends with exit code 1, tunnels stay for the broker that comes next. */
+/* What can't be mended from inside: ends with exit code 1, tunnels stay for the broker that comes
+ * next. */
 void broker_give_up(struct broker *broker);
 /* The end of a child was told: the last one ends the loop. */
 void broker_child_gone(struct broker *broker);

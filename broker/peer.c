@@ -257,6 +257,24 @@ static void peer_text(struct peer *peer, const char *text, bool hello, bool late
     message_clear(&m);
 }
 
+/* Greetings are sent again with other keys while they are not answered, so few of them must do. */
+#define KEY_DIFFERS_AFTER 3
+
+/* Whoever is at the peer's address has another key, or another peer's key for us. Told once: until
+ * something opens again nothing new is known. */
+static void peer_unopened(struct peer *peer)
+{
+    if (peer->unopened < KEY_DIFFERS_AFTER && ++peer->unopened == KEY_DIFFERS_AFTER) {
+        log_error(
+            "%s: what comes from its address is not sealed between its id and ours, and has no "
+            "effect: either that device has another id now (punchguard id there says it), or "
+            "its configuration has another id for this device",
+            peer->config->grant.peer);
+        event_emit_error(peer->broker->events, peer->config->grant.peer, "key-differs",
+                         "what comes from its address is not sealed between its id and ours");
+    }
+}
+
 void peer_receive(struct peer *peer, const struct transport *transport, const char *data)
 {
     struct envelope_opened opened;
@@ -272,8 +290,12 @@ void peer_receive(struct peer *peer, const struct transport *transport, const ch
 
     /* The other side may be told of us before we are of it: what brings its word takes ours back.
      */
-    if (rc == 0)
+    if (rc == 0) {
         peer->heard |= 1u << transport->slot;
+        peer->unopened = 0;
+    }
+    if (rc == -EBADMSG)
+        peer_unopened(peer);
     peer_data(peer, opened.reply);
     opened.reply = NULL;
     if (rc == 0 && opened.established && opened.hello != NULL)

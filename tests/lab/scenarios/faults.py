@@ -289,3 +289,23 @@ def userspace_wireguard_and_the_table_are_put_back(folder):
         time.sleep(1)
         traffic.none_lost_since(moment, "afterwards")
         return f"table {flushed:.2f} s, traffic {back:.2f} s"
+
+
+@scenario(timeout=120)
+def a_device_with_another_key_is_never_accepted_and_said_once(folder):
+    """Bob's Tox address stays and his identity is a new one: Alice's configuration has the id from before."""
+    with Lab(folder) as lab:
+        alice, bob = join_pair(lab, "eim/eim")
+        for name in ("identity.key", "identity.key.previous"):
+            os.unlink(bob.state_file(name))
+        alice.start()
+        bob.start()
+        for device, peer in ((alice, bob), (bob, alice)):
+            device.await_presence(peer)
+            device.await_event("error", peer, 60, code="key-differs")
+        time.sleep(5)
+        for device in (alice, bob):
+            told = [event for event in device.broker.events if event.get("code") == "key-differs"]
+            assert len(told) == 1, told
+            assert not [event for event in device.broker.events if event["type"] in ("path", "handshake")]
+        assert alice.stop() == 0 and bob.stop() == 0

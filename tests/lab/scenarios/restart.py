@@ -7,9 +7,11 @@ import time
 
 from device import connect, join_pair
 from lab import Lab
-from scenario import scenario
+from scenario import promised, scenario
 
 ROUNDS = 5
+TIMES = 100
+TRANSPORT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../transport"))
 
 
 def _stop_all(*devices):
@@ -82,3 +84,26 @@ def wrong_or_one_sided_memory_costs_nothing(folder):
         alice.await_direct(bob)
         assert "passed over" in alice.broker.log_tail(100)
         return f"presence to first ping {took:.2f} s"
+
+
+@scenario(timeout=400)
+def both_restart_at_the_same_moment_100_times(folder):
+    """Over a transport that is there at once; with what both remember, and every other time without."""
+    with Lab(folder) as lab:
+        alice, bob = join_pair(lab, "eim/eim")
+        shared = os.path.join(lab.folder, "shared")
+        os.makedirs(shared)
+        os.chmod(shared, 0o777)
+        for device in (alice, bob):
+            device.set_command([TRANSPORT, shared])
+        took = {True: [], False: []}
+        for number in range(TIMES):
+            cold = number % 2 == 0
+            if cold:
+                alice.forget()
+                bob.forget()
+            took[cold].append(_start_and_ping((alice, bob), alice, bob))
+            _stop_all(alice, bob)
+        assert max(took[True] + took[False]) < promised(10), took
+        return f"{TIMES} tunnels, start to first ping: cold {statistics.median(took[True]):.2f} s (at most " \
+               f"{max(took[True]):.2f}), with memory {statistics.median(took[False]):.2f} s (at most {max(took[False]):.2f})"
