@@ -63,11 +63,10 @@ def ipv6_only(folder):
     return _connects(folder, "ipv6")
 
 
-@scenario(timeout=120)
-def symmetric_symmetric_says_why(folder):
+def _says_why(folder, kind):
     """Nothing can be punched: both say so in time, with a reason, and live on."""
     with Lab(folder) as lab:
-        alice, bob = join_pair(lab, "symmetric/symmetric")
+        alice, bob = join_pair(lab, kind)
         for device in (alice, bob):
             device.start()
         for device, peer in ((alice, bob), (bob, alice)):
@@ -79,3 +78,13 @@ def symmetric_symmetric_says_why(folder):
             assert said["mono_ms"] - present < 15000, said
         assert alice.stop() == 0 and bob.stop() == 0
         return f"said after {(said['mono_ms'] - present) / 1000:.1f} s: {said['reason']}"
+
+
+@scenario(timeout=120)
+def symmetric_symmetric_says_why(folder):
+    return _says_why(folder, "symmetric/symmetric")
+
+
+@scenario(timeout=120)
+def udp_blocked_says_why(folder):
+    return _says_why(folder, "udp-blocked/eim")
