@@ -10,7 +10,9 @@ import time
 from scenario import scenario
 
 _PROGRAM = """
-import sys, time
+import signal, sys, time
+# Who runs us in the background of a shell has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 from lab import Lab
 with Lab() as lab:
@@ -31,7 +33,7 @@ def _ends_clean(how, number=None):
     folder = child.stdout.readline().strip()
     if number:
         child.send_signal(number)
-    child.wait(30)
+    child.wait(10)
     deadline = time.monotonic() + 2
     while set(_processes()) - before and time.monotonic() < deadline:
         time.sleep(0.02)
