@@ -44,6 +44,7 @@ EXTRA_DIST += \
     tests/lab/scenarios/service.py \
     tests/lab/scenarios/shutdown.py \
     tests/lab/scenarios/signal.py \
+    tests/lab/scenarios/state.py \
     tests/lab/scenarios/teardown.py \
     tests/lab/scenarios/transports.py \
     tests/lab/scenarios/upgrade.py \

@@ -51,7 +51,7 @@ def _handshake_of(device):
 
 
 @scenario(timeout=240, unasked=False)
-def clock_set_back_an_hour_traffic_within_30_s(folder):
+def clock_set_an_hour_back_and_forward_traffic_within_30_s(folder):
     """Both hosts have the machine's clock: each refuses what the other sends until it has forgotten the old time."""
     with Lab(folder) as lab:
         alice, bob = join_pair(lab, "eim/eim")
@@ -74,7 +74,13 @@ def clock_set_back_an_hour_traffic_within_30_s(folder):
             assert lost == 0, f"{lost} of {len(pinger.sent)} pings lost afterwards"
         finally:
             time.clock_settime(time.CLOCK_REALTIME, time.time() + 3600)
-        return f"a new handshake {took:.1f} s after the clock was set back"
+        at = time.monotonic()
+        with alice.pinger(bob, 0.1) as pinger:
+            forward = pinger.first_reply(30) - at
+            lost = pinger.run(3).lost()
+        assert lost == 0, f"{lost} of {len(pinger.sent)} pings lost after the clock was set forward"
+        return f"a new handshake {took:.1f} s after the clock was set back; " \
+               f"forward again, a reply after {forward:.2f} s"
 
 
 @contextlib.contextmanager
