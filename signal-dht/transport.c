@@ -22,7 +22,7 @@
 #define ALONE_MAX_MS 60000
 /* How long we wait for the network to have the last words, which it mostly has at once (nodes that
  * are gone delay its word for it), and for the end of OpenDHT's threads. */
-#define FAREWELL_MS 300
+#define FAREWELL_MS 1000
 #define ENDING_MS   500
 /* How long nobody listens where there is too much noise. */
 #define DEAF_MIN_MS 60000

@@ -20,6 +20,8 @@ def _connects(folder, kind):
             took.append(connect(alice, bob))
             for device, peer in ((alice, bob), (bob, alice)):
                 device.await_direct(peer)
+                # Until a side knows of the first handshake it may begin another one.
+                device.await_event("handshake", peer)
                 with device.pinger(peer, 0.02) as pinger:
                     lost = pinger.run(0.5).lost()
                     assert lost == 0, f"{lost} of {len(pinger.sent)} pings lost on a fresh path"
