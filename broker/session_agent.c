@@ -57,14 +57,6 @@ void trial_use(struct session *s)
         path_move(s, s->trial);
 }
 
-/* Whether trial_use() has WireGuard forget the peer, and then opens the port itself. Through a port
- * that was open before, a first handshake of the peer's might come and be answered in between: the
- * peer would go on with keys that are forgotten here, until WireGuard begins anew after 15 s. */
-static bool begins_anew(const struct session *s, int index)
-{
-    return index == s->trial && s->offerer && s->latest_handshake == 0 && !has_path(s);
-}
-
 static void agent_selected(struct session *s, int index, const struct message_selected *m)
 {
     struct slot *slot = &s->slots[index];
@@ -81,7 +73,7 @@ static void agent_selected(struct session *s, int index, const struct message_se
     slot->silent = false;
     if (!s->wg_ready)
         return;
-    if ((fresh || !endpoint_equal(&old, &m->base)) && !begins_anew(s, index))
+    if (fresh || !endpoint_equal(&old, &m->base))
         wg_say_port(s, MESSAGE_port_open, &slot->base);
     if (index == s->active) {
         wg_say_path(s, slot);

@@ -12,43 +12,54 @@
 #define REPROVOKE_AGAIN_MS       1000
 #define REPROVOKE_AGAIN_OTHER_MS 1300
 #define REPROVOKES               3
+/* On a path that is tried both sides send at once. Where probes come back and that does not, the
+ * two have keys of different handshakes, which WireGuard finds out after 15 s (KEEPALIVE_TIMEOUT +
+ * REKEY_TIMEOUT). */
+#define REPROVOKE_TRIAL_OFFERER_MS  1000
+#define REPROVOKE_TRIAL_ANSWERER_MS 1500
 
 static int64_t reprovoke_time(const struct session *s, const struct slot *slot)
 {
-    if (s->latest_handshake > 0)
-        return NEVER;
-    if (s->offerer)
+    if (s->latest_handshake == 0 && s->offerer)
         return s->now + REPROVOKE_OFFERER_MS + REPROVOKE_OFFERER_RTTS * slot->rtt_ms;
-    return s->now + REPROVOKE_ANSWERER_MS + REPROVOKE_ANSWERER_RTTS * slot->rtt_ms;
-}
-
-/* WireGuard may have tried without an endpoint, and would not try again for a while. */
-static void first_handshake(struct session *s)
-{
-    s->passive = !s->offerer && !s->resuming;
-    if (s->passive)
-        wg_say_peer(s);
-    else
-        peer_renew(s);
+    if (s->latest_handshake == 0)
+        return s->now + REPROVOKE_ANSWERER_MS + REPROVOKE_ANSWERER_RTTS * slot->rtt_ms;
+    if (s->left == NONE)
+        return NEVER;
+    return s->now + (s->offerer ? REPROVOKE_TRIAL_OFFERER_MS : REPROVOKE_TRIAL_ANSWERER_MS);
 }
 
 /* Not on what was true a moment ago: a handshake that has just come would be undone. */
 void path_reprovoke_due(struct session *s)
 {
     s->reprovoke_at = NEVER;
-    if ((s->latest_handshake > 0 && !s->resuming) || s->active == NONE || !s->wg_ready)
+    if (s->confirmed || s->active == NONE || !s->wg_ready)
         return;
     s->reprovoke_due = true;
     say_action(s, SESSION_WG, NONE, MESSAGE_status);
 }
 
+/* To forget a peer that was answered leaves it with keys that nobody has: of two that have heard
+ * each other only the offerer may. */
+bool path_may_forget(const struct session *s)
+{
+    return s->offerer || s->rx_bytes == 0;
+}
+
+static bool path_is_deaf(const struct session *s)
+{
+    return s->left != NONE && !s->slots[s->active].silent && s->rx_bytes <= s->baseline_rx;
+}
+
 void path_reprovoke(struct session *s)
 {
     s->reprovoke_due = false;
-    if (s->latest_handshake > 0 || s->active == NONE || !s->wg_ready)
+    if (s->confirmed || s->active == NONE || !s->wg_ready ||
+        (s->latest_handshake > 0 && !path_is_deaf(s)))
         return;
     s->passive = false;
-    peer_tell_anew(s);
+    if (s->latest_handshake > 0 || path_may_forget(s))
+        peer_tell_anew(s);
     if (++s->reprovokes < REPROVOKES)
         s->reprovoke_at = s->now + (s->offerer ? REPROVOKE_AGAIN_MS : REPROVOKE_AGAIN_OTHER_MS);
 }
@@ -66,8 +77,10 @@ void path_take(struct session *s, int index)
     s->reprovokes = 0;
     s->reprovoke_due = false;
     s->reprovoke_at = reprovoke_time(s, slot);
-    if (s->latest_handshake == 0)
-        first_handshake(s);
+    if (s->latest_handshake == 0) {
+        s->passive = !s->offerer && (!s->resuming || s->passive);
+        wg_say_peer(s);
+    }
     wg_say_path(s, slot);
     if (slot->silent)
         health_suspect(s);

@@ -4,9 +4,11 @@
 #include <string.h>
 
 /* Tries of a remembered pair follow each other after this, in ms. What one side sends before the
- * other does is lost at the other's NAT, so the two must not keep the same time. */
-#define RESUME_OFFERER_MS  400
-#define RESUME_ANSWERER_MS 900
+ * other does is lost at the other's NAT, so the two must not keep the same time. Nor may they begin
+ * together where both restarted: the answerer first waits for the offerer's handshake. */
+#define RESUME_OFFERER_MS        400
+#define RESUME_ANSWERER_MS       900
+#define RESUME_ANSWERER_FIRST_MS 100
 
 void peer_tell(struct session *s)
 {
@@ -52,24 +54,32 @@ static void path_adopt(struct session *s, int index, const struct message_peer_s
     say_path_event(s, NULL);
 }
 
+static int64_t resume_next(const struct session *s)
+{
+    if (s->resume_tries >= SESSION_RESUME_TRIES)
+        return NEVER;
+    return s->now + (s->offerer ? RESUME_OFFERER_MS : RESUME_ANSWERER_MS);
+}
+
 static void resume_try(struct session *s, int index)
 {
     const struct session_memory *memory = &s->memory;
     const struct session_pair *pair = &memory->pairs[s->resume_tries / 2 % memory->pair_count];
     struct slot *slot = &s->slots[index];
+    bool untried = s->resume_tries++ == 0 && s->latest_handshake == 0;
 
-    s->resume_tries++;
     s->resuming = true;
     slot->base = pair->base;
     slot->remote = pair->remote;
     s->baseline_handshake = s->latest_handshake;
     s->baseline_rx = s->rx_bytes;
-    if (s->latest_handshake > 0)
+    s->passive = untried && !s->offerer;
+    if (untried)
+        wg_say_port(s, MESSAGE_port_open, &slot->base);
+    else
         peer_renew(s);
     path_take(s, index);
-    s->reprovoke_at = s->resume_tries < SESSION_RESUME_TRIES
-                          ? s->now + (s->offerer ? RESUME_OFFERER_MS : RESUME_ANSWERER_MS)
-                          : NEVER;
+    s->reprovoke_at = s->passive ? s->now + RESUME_ANSWERER_FIRST_MS : resume_next(s);
 }
 
 static bool slot_has_base(const struct session *s, const struct endpoint *base)
@@ -118,9 +128,19 @@ void resume_status(struct session *s, const struct message_peer_status *status)
 
 void resume_again(struct session *s)
 {
+    bool heard = s->latest_handshake == 0 && s->rx_bytes > 0;
+
     s->reprovoke_due = false;
-    if (s->latest_handshake == s->baseline_handshake && s->active != NONE && s->wg_ready)
+    if (s->latest_handshake != s->baseline_handshake || s->active == NONE || !s->wg_ready)
+        return;
+    if (!heard) {
         resume_try(s, s->active);
+        return;
+    }
+    s->resume_tries++;
+    s->reprovoke_at = resume_next(s);
+    if (path_may_forget(s))
+        peer_tell_anew(s);
 }
 
 void resume_tick(struct session *s)

@@ -122,6 +122,7 @@ void say_path(struct session *s, struct slot *slot);
 void path_move(struct session *s, int index);
 void path_reprovoke_due(struct session *s);
 void path_reprovoke(struct session *s);
+bool path_may_forget(const struct session *s);
 void path_confirm(struct session *s);
 void path_unconfirmed(struct session *s);
 void path_drop(struct session *s, const char *reason);

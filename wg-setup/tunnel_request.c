@@ -290,7 +290,7 @@ int tunnel_port_close(struct tunnel *t, const char *name, const struct endpoint 
 struct finding {
     const uint8_t *key;
     struct endpoint endpoint;
-    int64_t latest_handshake;
+    int64_t latest_handshake, rx_bytes;
 };
 
 static void on_found(void *data, const struct device_status *status)
@@ -301,6 +301,7 @@ static void on_found(void *data, const struct device_status *status)
         return;
     finding->endpoint = status->endpoint;
     finding->latest_handshake = status->latest_handshake;
+    finding->rx_bytes = status->rx_bytes;
 }
 
 /* What WireGuard has of the peer now; zeros where nothing. 0, or -errno. */
@@ -320,7 +321,8 @@ int tunnel_endpoint_now(const struct tunnel *t, const struct peer *peer, struct 
 }
 
 /* A packet that came before there was an endpoint made wireguard-go try a handshake that went nowhere, and it tries no
- * other for 5 s (REKEY_TIMEOUT). A peer that is new, and has its endpoint from the first, has not tried. */
+ * other for 5 s (REKEY_TIMEOUT). A peer that is new, and has its endpoint from the first, has not tried. Not for one
+ * that we have answered: it would be left with keys that nobody has. */
 static int path_begin(struct tunnel *t, struct peer *peer, struct error *err)
 {
     struct device_peer gone = {.remove = true}, all = peer->device;
@@ -344,7 +346,8 @@ int tunnel_path_kick(struct tunnel *t, struct peer *peer, struct error *err)
     struct finding finding;
     int rc;
 
-    if (find(t, peer, &finding) == 0 && finding.latest_handshake == 0)
+    if (peer->device.keepalive > 0 && find(t, peer, &finding) == 0 &&
+        finding.latest_handshake == 0 && finding.rx_bytes == 0)
         return path_begin(t, peer, err);
     /* An interval that goes from none to some makes WireGuard send at once: the other side learns of the path. */
     memcpy(change.public_key, peer->device.public_key, KEY_BYTES);

@@ -41,7 +41,10 @@ struct side {
     unsigned sends, starts;
     unsigned newest;      /* of the other side's messages: the number of the latest that came */
     unsigned told, moves; /* paths set; to other pairs than before */
-    unsigned exposed;     /* times that the peer was removed while a port of it was open */
+    unsigned forgotten;   /* times that the peer was removed */
+    int64_t keepalive, path_keepalive; /* the peer's, now and when its path was last set */
+    bool mute;                         /* nothing of WireGuard's comes in here */
+    bool deaf; /* until the peer is removed nothing that comes can be decrypted here */
     char last_reason[400], last_kind[20];
     struct session_memory memory;
 };
@@ -148,10 +151,11 @@ static void wg_message(struct side *side, const struct message *m)
     switch (m->type) {
     case MESSAGE_peer_set:
         snprintf(side->wg_peer, sizeof side->wg_peer, "%s", m->peer_set.wg_public_key);
+        side->keepalive = m->peer_set.keepalive;
         break;
     case MESSAGE_wg_peer_remove:
-        for (size_t i = 0; i < 8; i++)
-            side->exposed += !endpoint_equal(&side->ports[i], &nothing);
+        side->forgotten++;
+        side->deaf = false;
         memset(side->ports, 0, sizeof side->ports);
         side->wg_peer[0] = '\0';
         side->path = false;
@@ -169,6 +173,7 @@ static void wg_message(struct side *side, const struct message *m)
                        !(endpoint_equal(&side->path_base, &m->path_set.base) &&
                          endpoint_equal(&side->path_remote, &m->path_set.remote));
         side->path = strcmp(m->path_set.kind, "direct") == 0;
+        side->path_keepalive = side->keepalive;
         side->path_base = m->path_set.base;
         side->path_remote = m->path_set.remote;
         break;
@@ -371,8 +376,8 @@ static void run_wireguard(struct world *w, int index)
     char peer[] = "x";
 
     if (reaches(w, 0) && reaches(w, 1) && !endpoint_equal(&w->starved, &w->sides[0].path_base)) {
-        side->rx += w->idle ? 0 : 100;
-        if (side->handshake == 0)
+        side->rx += w->idle || side->deaf || side->mute ? 0 : 100;
+        if (side->handshake == 0 && !side->mute)
             side->handshake = w->now;
     }
     if (!side->wg_ready || (w->now < side->next_status && !session_wants_status(side->session)))
@@ -647,8 +652,8 @@ static void wireguard_that_comes_last_still_gives_a_tunnel(void **state)
     }
 }
 
-/* What comes through it would be answered with keys that are then forgotten. */
-static void no_port_is_open_before_wireguard_has_forgotten_the_peer(void **state)
+/* The other side may have been answered already, and would go on with keys that nobody has. */
+static void a_first_path_has_wireguard_forget_nothing(void **state)
 {
     struct world w;
 
@@ -658,10 +663,29 @@ static void no_port_is_open_before_wireguard_has_forgotten_the_peer(void **state
     wg_up(&w, 1);
     meet(&w);
     assert_in_range(until_tunnel(&w, 1000), 0, 500);
-    assert_int_equal(w.sides[0].exposed, 0);
-    assert_int_equal(w.sides[1].exposed, 0);
-    assert_true(port_is_open(&w.sides[0], &w.sides[0].path_base));
+    assert_int_equal(w.sides[0].forgotten, 0);
+    assert_int_equal(w.sides[1].forgotten, 0);
     world_close(&w);
+}
+
+/* Its handshake came and was answered, and no data follows: the answer was lost, or met another. */
+static void of_two_that_have_heard_each_other_only_the_offerer_begins_anew(void **state)
+{
+    for (int index = 0; index < 2; index++) {
+        struct world w;
+
+        (void)state;
+        world_open(&w, 71);
+        w.sides[0].mute = w.sides[1].mute = true;
+        wg_up(&w, 0);
+        wg_up(&w, 1);
+        meet(&w);
+        assert_in_range(until_tunnel(&w, 1000), 0, 500);
+        w.sides[index].rx = 148;
+        steps(&w, 1000);
+        assert_int_equal(w.sides[index].forgotten, index == 0 ? 1 : 0);
+        world_close(&w);
+    }
 }
 
 static void no_negotiation_without_an_authenticated_hello(void **state)
@@ -1000,6 +1024,30 @@ static void a_move_without_wireguard_traffic_is_undone(void **state)
     world_close(&w);
 }
 
+/* As where both began a handshake at once: each may hold keys of another. */
+static void a_tried_path_with_probes_and_no_wireguard_gets_a_new_handshake_and_stays(void **state)
+{
+    for (int index = 0; index < 2; index++) {
+        struct endpoint before;
+        struct world w;
+
+        (void)state;
+        world_up(&w, 73);
+        before = w.sides[0].path_base;
+        handle(&w, 0, SESSION_NETWORK_CHANGED, 0, NULL);
+        w.sides[index].deaf = true;
+        steps(&w, 2000);
+        assert_int_equal(w.sides[index].forgotten, 1);
+        assert_int_equal(w.sides[1 - index].forgotten, 0);
+        assert_false(endpoint_equal(&w.sides[0].path_base, &before));
+        steps(&w, SESSION_CONFIRM_MS);
+        assert_int_equal(w.sides[index].forgotten, 1);
+        assert_false(endpoint_equal(&w.sides[0].path_base, &before));
+        assert_true(tunnel_works(&w));
+        world_close(&w);
+    }
+}
+
 /* The other broker ends: its agents, its WireGuard and its table are gone. */
 static void say_goodbye(struct world *w, int index)
 {
@@ -1079,6 +1127,53 @@ static void both_restart_and_meet_by_memory_before_signalling(void **state)
     assert_true(active_slot(&w, 0) >= 0);
     assert_true(active_slot(&w, 1) >= 0);
     world_close(&w);
+}
+
+/* Two handshakes that meet cost both. */
+static void where_both_may_have_restarted_the_offerer_alone_begins_at_first(void **state)
+{
+    struct session_memory memories[2];
+    struct world w;
+
+    (void)state;
+    world_up(&w, 79);
+    for (int i = 0; i < 2; i++)
+        memories[i] = w.sides[i].memory;
+    w.sides[0].mute = w.sides[1].mute = true;
+    for (int i = 0; i < 2; i++) {
+        w.sides[i].next_status = 0;
+        reboot(&w, i, &memories[i]);
+        w.sides[i].next_status = 0;
+    }
+    step(&w);
+    assert_true(w.sides[0].path && w.sides[1].path);
+    assert_true(w.sides[0].path_keepalive > 0);
+    assert_int_equal(w.sides[1].path_keepalive, 0);
+    steps(&w, 250);
+    assert_true(w.sides[1].path_keepalive > 0);
+    world_close(&w);
+}
+
+static void a_remembered_pair_that_was_heard_on_is_not_begun_anew_by_the_answerer(void **state)
+{
+    for (int index = 0; index < 2; index++) {
+        struct session_memory memory;
+        struct world w;
+        unsigned before;
+
+        (void)state;
+        world_up(&w, 83);
+        memory = w.sides[index].memory;
+        w.sides[0].mute = w.sides[1].mute = true;
+        before = w.sides[index].forgotten;
+        reboot(&w, index, &memory);
+        w.sides[index].next_status = 0;
+        step(&w);
+        w.sides[index].rx = 148;
+        steps(&w, 600);
+        assert_int_equal(w.sides[index].forgotten - before, index == 0 ? 1 : 0);
+        world_close(&w);
+    }
 }
 
 static void one_that_comes_back_after_goodbye_finds_the_port_open(void **state)
@@ -1424,7 +1519,8 @@ int main(void)
         cmocka_unit_test(what_people_are_told_follows_what_happens),
         cmocka_unit_test(a_negotiation_that_fails_tells_why_and_when_it_is_tried_again),
         cmocka_unit_test(wireguard_that_comes_last_still_gives_a_tunnel),
-        cmocka_unit_test(no_port_is_open_before_wireguard_has_forgotten_the_peer),
+        cmocka_unit_test(a_first_path_has_wireguard_forget_nothing),
+        cmocka_unit_test(of_two_that_have_heard_each_other_only_the_offerer_begins_anew),
         cmocka_unit_test(no_negotiation_without_an_authenticated_hello),
         cmocka_unit_test(only_the_offerer_offers),
         cmocka_unit_test(messages_of_other_sessions_are_dropped),
@@ -1442,8 +1538,11 @@ int main(void)
         cmocka_unit_test(a_peer_that_comes_and_goes_all_the_time_starts_one_agent_a_minute),
         cmocka_unit_test(a_changed_network_makes_a_new_path),
         cmocka_unit_test(a_move_without_wireguard_traffic_is_undone),
+        cmocka_unit_test(a_tried_path_with_probes_and_no_wireguard_gets_a_new_handshake_and_stays),
         cmocka_unit_test(goodbye_is_told_and_ends_the_path_and_its_ports_after_a_while),
         cmocka_unit_test(both_restart_and_meet_by_memory_before_signalling),
+        cmocka_unit_test(where_both_may_have_restarted_the_offerer_alone_begins_at_first),
+        cmocka_unit_test(a_remembered_pair_that_was_heard_on_is_not_begun_anew_by_the_answerer),
         cmocka_unit_test(one_that_comes_back_after_goodbye_finds_the_port_open),
         cmocka_unit_test(a_handshake_from_before_goodbye_is_no_sign_of_life),
         cmocka_unit_test(memory_that_is_wrong_or_one_sided_costs_nothing),

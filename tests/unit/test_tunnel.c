@@ -785,6 +785,37 @@ static void a_new_base_makes_wireguard_send(void **state)
     tunnel_destroy(t);
 }
 
+/* A peer that was answered has keys of what would be forgotten. */
+static void only_a_peer_that_nothing_came_from_is_made_anew_for_its_path(void **state)
+{
+    struct tunnel *t = joined();
+
+    (void)state;
+    world.peers[0].latest_handshake = 0;
+    world.peers[0].rx_bytes = 148;
+    assert_int_equal(path(t, "bob", "direct", at("192.0.2.1", 8), at("10.0.0.1", 41000)), 0);
+    assert_string_equal(world.said, "endpoint keepalive=0 keepalive=25 ");
+    world.said[0] = '\0';
+    world.peers[0].rx_bytes = 0;
+    assert_int_equal(path(t, "bob", "direct", at("192.0.2.1", 9), at("10.0.0.1", 41000)), 0);
+    assert_string_equal(world.said, "remove new allowed endpoint keepalive=25 ");
+    tunnel_destroy(t);
+}
+
+/* The peer begins: to forget it while it does would undo its handshake. */
+static void a_path_without_keepalive_is_set_and_nothing_else(void **state)
+{
+    struct tunnel *t = open_at(0);
+    struct endpoint base = at("10.0.0.1", 41000);
+
+    (void)state;
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 0), 0);
+    assert_int_equal(tunnel_port_open(t, "bob", &base, &err), 0);
+    assert_int_equal(path(t, "bob", "direct", at("192.0.2.1", 7), base), 0);
+    assert_string_equal(world.said, "new allowed route endpoint keepalive=0 ");
+    tunnel_destroy(t);
+}
+
 static void a_path_is_checked(void **state)
 {
     struct tunnel *t = joined();
@@ -1092,6 +1123,8 @@ int main(void)
         cmocka_unit_test_setup(a_new_key_keeps_the_path, setup),
         cmocka_unit_test_setup(a_route_that_another_peer_needs_stays, setup),
         cmocka_unit_test_setup(a_new_base_makes_wireguard_send, setup),
+        cmocka_unit_test_setup(only_a_peer_that_nothing_came_from_is_made_anew_for_its_path, setup),
+        cmocka_unit_test_setup(a_path_without_keepalive_is_set_and_nothing_else, setup),
         cmocka_unit_test_setup(a_path_is_checked, setup),
         cmocka_unit_test_setup(a_refusal_of_nftables_leaves_no_port_open, setup),
         cmocka_unit_test_setup(a_base_that_goes_leaves_its_port, setup),
