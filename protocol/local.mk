@@ -17,6 +17,7 @@ protocol_libprotocol_a_SOURCES = \
 	protocol/message.c protocol/message.h \
 	protocol/messages.def protocol/messages.undef \
 	protocol/outbox.c protocol/outbox.h \
+	protocol/signalling.c protocol/signalling.h \
 	protocol/text.c protocol/text.h
 protocol_libprotocol_a_CFLAGS = $(PG_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 

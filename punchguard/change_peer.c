@@ -34,17 +34,12 @@ static void on_introduction(void *data, const struct message *m, const char *lin
 static enum outcome call(const struct context *context, struct message *request,
                          struct listing *listing)
 {
-    struct client *client;
-    struct error err;
-    enum outcome outcome = client_connect(&client, context, &err);
+    enum outcome outcome =
+        client_ask(context, request, listing != NULL ? on_introduction : NULL, listing);
 
-    if (outcome == OUTCOME_OK)
-        outcome =
-            client_call(client, request, listing != NULL ? on_introduction : NULL, listing, &err);
-    client_close(client);
     if (outcome == OUTCOME_OK && context->json && listing == NULL)
         puts("{}");
-    return outcome == OUTCOME_OK ? outcome : command_fail(outcome, &err);
+    return outcome;
 }
 
 static enum outcome run_rename(struct context *context, int argc, char **argv)

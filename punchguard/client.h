@@ -35,6 +35,12 @@ enum outcome client_call(struct client *client, struct message *request,
                          void (*each)(void *data, const struct message *m, const char *line),
                          void *data, struct error *err);
 
+/* The one request of a command, over a connection of its own: as client_call(), and what went wrong
+ * is said on standard error. */
+enum outcome client_ask(const struct context *context, struct message *request,
+                        void (*each)(void *data, const struct message *m, const char *line),
+                        void *data);
+
 /* The next line of the broker's within so many ms (-1: for ever), valid until the next call; *line
  * is NULL where the time is over. OUTCOME_NOT_RUNNING at the end of the stream. */
 enum outcome client_line(struct client *client, int timeout_ms, char **line, struct error *err);

@@ -43,19 +43,11 @@ static void on_answer(void *data, const struct message *m, const char *line)
 
 static enum outcome run(struct context *context, int argc, char **argv)
 {
-    struct client *client;
     struct message m;
-    struct error err;
-    enum outcome outcome;
 
     command_option(context, argc, argv, "", NULL, 0, 0);
-    outcome = client_connect(&client, context, &err);
-    if (outcome == OUTCOME_OK) {
-        message_init(&m, MESSAGE_control_id);
-        outcome = client_call(client, &m, on_answer, context, &err);
-    }
-    client_close(client);
-    return outcome == OUTCOME_OK ? outcome : command_fail(outcome, &err);
+    message_init(&m, MESSAGE_control_id);
+    return client_ask(context, &m, on_answer, context);
 }
 
 const struct command command_id = {

@@ -3,7 +3,7 @@ noinst_LIBRARIES += punchguard/libcommand.a
 punchguard_libcommand_a_SOURCES = \
 	punchguard/archive.c punchguard/archive.h \
 	punchguard/capture.c punchguard/capture.h \
-	punchguard/client.c punchguard/client.h \
+	punchguard/client.c punchguard/client_ask.c punchguard/client.h \
 	punchguard/echo.c punchguard/echo.h \
 	punchguard/findings.c punchguard/findings.h \
 	punchguard/firewall.c punchguard/firewall.h \

@@ -34,7 +34,7 @@ struct transport_events {
 /* One in a process. `online` false touches no network. NULL with `err` filled. */
 struct transport *transport_new(const struct options *options, bool online,
                                 const struct transport_events *events, struct error *err);
-/* Says goodbye to the peers, waits at most 300 ms until the network has that, and closes. Whether
+/* Says goodbye to the peers, waits at most a second until the network has that, and closes. Whether
  * OpenDHT's threads have ended too: else only _exit() is safe. */
 bool transport_destroy(struct transport *transport);
 

@@ -2,15 +2,11 @@
  *
  * punchguard-signal-lan: a signalling transport on the local link.
  */
-#include <poll.h>
-#include <signal.h>
-#include <sodium.h>
-#include <stdlib.h>
-
-#include "protocol/helper.h"
-#include "protocol/log.h"
+#include "protocol/signalling.h"
 #include "signal-lan/sandbox.h"
 #include "signal-lan/transport.h"
+
+_Static_assert(TRANSPORT_FDS <= SIGNALLING_FDS, "all that it waits for has room");
 
 static const char usage[] =
     "usage: punchguard-signal-lan\n"
@@ -20,225 +16,78 @@ static const char usage[] =
     "  --describe   print the messages of this role as JSON, end\n"
     "  --version, --help\n";
 
-struct program {
-    struct helper *helper;
-    struct options options;
-    struct transport *transport;
-    bool failed;
-};
-
-static volatile sig_atomic_t terminated;
-
-static void on_signal(int signal)
+static void *lan_open(const struct message_signal_configure *configure,
+                      struct signalling *signalling, struct error *err)
 {
-    (void)signal;
-    terminated = 1;
-}
+    const struct transport_events events = {.presence = signalling_presence,
+                                            .sent = signalling_sent,
+                                            .receive = signalling_receive,
+                                            .data = signalling};
+    static struct options options;
 
-static char *text(const char *constant)
-{
-    return (char *)(uintptr_t)constant;
-}
-
-static void on_presence(void *data, const char *peer, bool online, const char *via)
-{
-    struct message m;
-
-    message_init(&m, MESSAGE_presence);
-    m.presence.peer = text(peer);
-    m.presence.online = online;
-    m.presence.via = text(via);
-    helper_send(((struct program *)data)->helper, &m);
-}
-
-static void on_sent(void *data, int64_t ref)
-{
-    struct message m;
-
-    message_init(&m, MESSAGE_sent);
-    m.sent.ref = ref;
-    helper_send(((struct program *)data)->helper, &m);
-}
-
-static void on_receive(void *data, const char *peer, const char *received)
-{
-    struct message m;
-
-    message_init(&m, MESSAGE_receive);
-    m.receive.peer = text(peer);
-    m.receive.data = text(received);
-    helper_send(((struct program *)data)->helper, &m);
-}
-
-/* Peers are found by their rendezvous alone: there is no address to give. */
-static void say_ready(struct program *program)
-{
-    struct message m;
-
-    message_init(&m, MESSAGE_signal_ready);
-    m.signal_ready.address = text("");
-    helper_send(program->helper, &m);
-}
-
-static void fail(struct program *program, const struct error *err)
-{
-    log_error("%s", err->message);
-    helper_error(program->helper, MESSAGE_ABSENT, true, err);
-    program->failed = true;
-}
-
-static void configure(struct program *program, const struct message_signal_configure *m)
-{
-    struct transport_events events = {
-        .presence = on_presence, .sent = on_sent, .receive = on_receive, .data = program};
-    struct error err;
-
-    if (program->transport != NULL) {
-        error_set(&err, "configured", "configure came before; a new process takes a new one");
-        helper_error(program->helper, MESSAGE_ABSENT, false, &err);
-        return;
+    if (options_read(&options, configure->options, err) < 0) {
+        error_prefix(err, "options ");
+        return NULL;
     }
-    if (options_read(&program->options, m->options, &err) < 0) {
-        error_prefix(&err, "options ");
-        fail(program, &err);
-        return;
-    }
-    program->transport = transport_new(&program->options, !m->offline, &events, &err);
-    if (program->transport == NULL)
-        fail(program, &err);
-    else
-        say_ready(program);
+    return transport_new(&options, !configure->offline, &events, err);
 }
 
-/* Capabilities that the hello did not name. */
-static int not_there(const struct message *m, int64_t *ref, struct error *err)
+static bool lan_close(void *transport)
 {
-    *ref = m->type == MESSAGE_request ? m->request.ref : m->datagrams_open.ref;
-    error_set(err, "not-supported",
-              "%s: this transport knows nobody but its peers, and carries no datagrams",
-              message_type_name(m->type));
-    return -1;
+    transport_destroy(transport);
+    return true;
 }
 
-static void on_message(void *data, const struct message *m)
+static int lan_peer_add(void *transport, const struct message_peer_add *peer, struct error *err)
 {
-    struct program *program = data;
-    struct transport *transport = program->transport;
-    struct error err;
-    int64_t ref = MESSAGE_ABSENT;
-    int rc = 0;
-
-    if (m->type == MESSAGE_signal_configure) {
-        configure(program, &m->signal_configure);
-        return;
-    }
-    if (transport == NULL) {
-        error_set(&err, "not-configured", "%s: configure must come first",
-                  message_type_name(m->type));
-        helper_error(program->helper, ref, false, &err);
-        return;
-    }
-    switch (m->type) {
-    case MESSAGE_peer_add:
-        rc = transport_peer_add(transport, m->peer_add.peer, m->peer_add.rendezvous, &err);
-        break;
-    case MESSAGE_signal_peer_remove:
-        rc = transport_peer_remove(transport, m->signal_peer_remove.peer, &err);
-        break;
-    case MESSAGE_signal_network_changed:
-        transport_network_changed(transport);
-        break;
-    case MESSAGE_send:
-        ref = m->send.ref;
-        rc = transport_send(transport, ref, m->send.peer, m->send.data, &err);
-        break;
-    case MESSAGE_request:
-    case MESSAGE_datagrams_open:
-        rc = not_there(m, &ref, &err);
-        break;
-    default:
-        break;
-    }
-    if (rc < 0)
-        helper_error(program->helper, ref, false, &err);
+    return transport_peer_add(transport, peer->peer, peer->rendezvous, err);
 }
 
-/* SIGTERM and SIGINT come while ppoll() waits and at no other time, so that none slips in before
- * it. */
-static void signals_take(sigset_t *waiting)
+static int lan_peer_remove(void *transport, const char *peer, struct error *err)
 {
-    struct sigaction action = {.sa_handler = on_signal};
-    sigset_t both;
+    return transport_peer_remove(transport, peer, err);
+}
 
-    sigemptyset(&both);
-    sigaddset(&both, SIGTERM);
-    sigaddset(&both, SIGINT);
-    sigprocmask(SIG_BLOCK, &both, waiting);
-    sigdelset(waiting, SIGTERM);
-    sigdelset(waiting, SIGINT);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+static int lan_send(void *transport, int64_t ref, const char *peer, const char *text,
+                    struct error *err)
+{
+    return transport_send(transport, ref, peer, text, err);
+}
+
+static void lan_network_changed(void *transport)
+{
+    transport_network_changed(transport);
 }
 
 /* What is received and can't be handed on stays with the kernel, which drops what does not fit; the
  * peers send it again. */
-static void run(struct program *program, const sigset_t *waiting)
+static int lan_wait(void *transport, bool congested, struct pollfd fds[SIGNALLING_FDS])
 {
-    while (!terminated && !program->failed && helper_end(program->helper) == HELPER_OPEN) {
-        struct pollfd fds[2 + TRANSPORT_FDS];
-        int ms = -1;
-        struct timespec wait;
-        bool congested = helper_congested(program->helper);
+    int ms = transport_wait(transport, fds);
 
-        for (size_t i = 0; i < 2 + TRANSPORT_FDS; i++)
-            fds[i] = (struct pollfd){.fd = -1};
-        if (program->transport != NULL)
-            ms = transport_wait(program->transport, fds + 2);
-        for (size_t i = 2; congested && i < 2 + TRANSPORT_FDS; i++)
-            fds[i].fd = -1;
-        if (!congested)
-            fds[0] = (struct pollfd){.fd = helper_fd_in(program->helper), .events = POLLIN};
-        if (helper_wants_write(program->helper))
-            fds[1] = (struct pollfd){.fd = helper_fd_out(program->helper), .events = POLLOUT};
-        wait = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
-        if (ppoll(fds, 2 + TRANSPORT_FDS, ms < 0 ? NULL : &wait, waiting) < 0)
-            continue;
-        if (fds[0].revents != 0)
-            helper_read(program->helper);
-        if (fds[1].revents != 0)
-            helper_flush(program->helper);
-        if (program->transport != NULL)
-            transport_iterate(program->transport, fds + 2);
-    }
+    for (size_t i = 0; congested && i < TRANSPORT_FDS; i++)
+        fds[i].fd = -1;
+    return ms;
 }
+
+static void lan_work(void *transport, const struct pollfd fds[SIGNALLING_FDS])
+{
+    transport_iterate(transport, fds);
+}
+
+static const struct signalling_transport lan = {.name = "signal-lan",
+                                                .usage = usage,
+                                                .sandbox = sandbox_enter,
+                                                .open = lan_open,
+                                                .close = lan_close,
+                                                .peer_add = lan_peer_add,
+                                                .peer_remove = lan_peer_remove,
+                                                .send = lan_send,
+                                                .network_changed = lan_network_changed,
+                                                .wait = lan_wait,
+                                                .work = lan_work};
 
 int main(int argc, char **argv)
 {
-    struct program program = {0};
-    struct helper_options options = {
-        .role = ROLE_SIGNAL, .name = "signal-lan", .on_message = on_message, .data = &program};
-    struct error err;
-    sigset_t waiting;
-
-    helper_common_options(argc, argv, usage, ROLE_SIGNAL);
-    log_open("punchguard-signal-lan", false);
-    if (argc > 1) {
-        log_error("'%s': there is no such option; --help lists them", argv[1]);
-        return 2;
-    }
-    if (sodium_init() < 0)
-        return 1;
-    signals_take(&waiting);
-    program.helper = helper_new(&options, &err);
-    if (program.helper == NULL || sandbox_enter(&err) < 0) {
-        log_error("%s", err.message);
-        helper_destroy(program.helper);
-        return 1;
-    }
-    run(&program, &waiting);
-    transport_destroy(program.transport);
-    helper_drain(program.helper, 500);
-    program.failed |= helper_end(program.helper) == HELPER_BROKEN;
-    helper_destroy(program.helper);
-    return program.failed ? 1 : 0;
+    return signalling_main(argc, argv, &lan);
 }

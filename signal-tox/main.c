@@ -2,17 +2,13 @@
  *
  * punchguard-signal-tox: a signalling transport over Tox.
  */
-#include <poll.h>
-#include <signal.h>
-#include <sodium.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "protocol/file.h"
-#include "protocol/helper.h"
-#include "protocol/log.h"
+#include "protocol/signalling.h"
 #include "signal-tox/options.h"
 #include "signal-tox/sandbox.h"
 #include "signal-tox/transport.h"
@@ -27,202 +23,112 @@ static const char usage[] =
     "  --version, --help\n";
 
 struct program {
-    struct helper *helper;
     struct transport *transport;
     int folder;
-    bool failed;
+    char address[TRANSPORT_ADDRESS_DIGITS + 1];
 };
 
-static volatile sig_atomic_t terminated;
-
-static void on_signal(int signal)
+static void *tox_open(const struct message_signal_configure *configure,
+                      struct signalling *signalling, struct error *err)
 {
-    (void)signal;
-    terminated = 1;
-}
-
-static char *text(const char *constant)
-{
-    return (char *)(uintptr_t)constant;
-}
-
-static void on_presence(void *data, const char *peer, bool online, const char *via)
-{
-    struct message m;
-
-    message_init(&m, MESSAGE_presence);
-    m.presence.peer = text(peer);
-    m.presence.online = online;
-    m.presence.via = text(via);
-    helper_send(((struct program *)data)->helper, &m);
-}
-
-static void on_sent(void *data, int64_t ref)
-{
-    struct message m;
-
-    message_init(&m, MESSAGE_sent);
-    m.sent.ref = ref;
-    helper_send(((struct program *)data)->helper, &m);
-}
-
-static void on_receive(void *data, const char *peer, const char *received)
-{
-    struct message m;
-
-    message_init(&m, MESSAGE_receive);
-    m.receive.peer = text(peer);
-    m.receive.data = text(received);
-    helper_send(((struct program *)data)->helper, &m);
-}
-
-static void on_request(void *data, const char *address, const char *received)
-{
-    struct message m;
-
-    message_init(&m, MESSAGE_requested);
-    m.requested.address = text(address);
-    m.requested.data = text(received);
-    helper_send(((struct program *)data)->helper, &m);
-}
-
-static void say_ready(struct program *program)
-{
-    char address[TRANSPORT_ADDRESS_DIGITS + 1];
-    struct message m;
-
-    transport_address(program->transport, address);
-    message_init(&m, MESSAGE_signal_ready);
-    m.signal_ready.address = address;
-    helper_send(program->helper, &m);
-}
-
-static void fail(struct program *program, const struct error *err)
-{
-    log_error("%s", err->message);
-    helper_error(program->helper, MESSAGE_ABSENT, true, err);
-    program->failed = true;
-}
-
-static void configure(struct program *program, const struct message_signal_configure *m)
-{
-    struct transport_events events = {.presence = on_presence,
-                                      .sent = on_sent,
-                                      .receive = on_receive,
-                                      .request = on_request,
-                                      .data = program};
+    const struct transport_events events = {.presence = signalling_presence,
+                                            .sent = signalling_sent,
+                                            .receive = signalling_receive,
+                                            .request = signalling_requested,
+                                            .data = signalling};
+    static struct program program;
     static struct options options;
-    struct error err;
 
-    if (program->transport != NULL) {
-        error_set(&err, "configured", "configure came before; a new process takes a new one");
-        helper_error(program->helper, MESSAGE_ABSENT, false, &err);
-        return;
+    if (options_read(&options, configure->options, err) < 0) {
+        error_prefix(err, "options ");
+        return NULL;
     }
-    if (options_read(&options, m->options, &err) < 0) {
-        error_prefix(&err, "options ");
-        fail(program, &err);
-        return;
-    }
-    program->folder = folder_open(m->state_dir, 0700, &err);
-    if (program->folder >= 0 && sandbox_folder(program->folder, &err) == 0)
-        program->transport = transport_new(program->folder, &options, !m->offline, &events, &err);
-    if (program->transport == NULL)
-        fail(program, &err);
-    else
-        say_ready(program);
+    program.folder = folder_open(configure->state_dir, 0700, err);
+    if (program.folder < 0)
+        return NULL;
+    if (sandbox_folder(program.folder, err) == 0)
+        program.transport =
+            transport_new(program.folder, &options, !configure->offline, &events, err);
+    if (program.transport != NULL)
+        return &program;
+    close(program.folder);
+    return NULL;
 }
 
-static int peer_add(struct program *program, const struct message_peer_add *m, struct error *err)
-{
-    if (m->address != NULL)
-        return transport_peer_add(program->transport, m->peer, m->address, err);
-    error_set(err, "missing-field", "peer-add: Tox needs the 'address' of peer '%s', 76 hex digits",
-              m->peer);
-    return -1;
-}
-
-static void on_message(void *data, const struct message *m)
+static bool tox_close(void *data)
 {
     struct program *program = data;
-    struct transport *transport = program->transport;
-    struct error err;
-    int64_t ref = MESSAGE_ABSENT;
-    int rc = 0;
 
-    if (m->type == MESSAGE_signal_configure) {
-        configure(program, &m->signal_configure);
-        return;
-    }
-    if (transport == NULL) {
-        error_set(&err, "not-configured", "%s: configure must come first",
-                  message_type_name(m->type));
-        helper_error(program->helper, ref, false, &err);
-        return;
-    }
-    switch (m->type) {
-    case MESSAGE_peer_add:
-        rc = peer_add(program, &m->peer_add, &err);
-        break;
-    case MESSAGE_signal_peer_remove:
-        rc = transport_peer_remove(transport, m->signal_peer_remove.peer, &err);
-        break;
-    case MESSAGE_signal_network_changed:
-        transport_reconnect(transport);
-        break;
-    case MESSAGE_send:
-        ref = m->send.ref;
-        rc = transport_send(transport, ref, m->send.peer, m->send.data, &err);
-        break;
-    case MESSAGE_request:
-        ref = m->request.ref;
-        rc = transport_request(transport, m->request.address, m->request.data, &err);
-        break;
-    default:
-        break;
-    }
-    if (rc < 0)
-        helper_error(program->helper, ref, false, &err);
+    transport_destroy(program->transport);
+    close(program->folder);
+    return true;
 }
 
-/* SIGTERM and SIGINT come while ppoll() waits and at no other time, so that none slips in before
- * it. */
-static void signals_take(sigset_t *waiting)
+static const char *tox_address(void *data)
 {
-    struct sigaction action = {.sa_handler = on_signal};
-    sigset_t both;
+    struct program *program = data;
 
-    sigemptyset(&both);
-    sigaddset(&both, SIGTERM);
-    sigaddset(&both, SIGINT);
-    sigprocmask(SIG_BLOCK, &both, waiting);
-    sigdelset(waiting, SIGTERM);
-    sigdelset(waiting, SIGINT);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    transport_address(program->transport, program->address);
+    return program->address;
 }
 
-static void run(struct program *program, const sigset_t *waiting)
+static int tox_peer_add(void *data, const struct message_peer_add *peer, struct error *err)
 {
-    while (!terminated && !program->failed && helper_end(program->helper) == HELPER_OPEN) {
-        int ms = program->transport ? transport_iterate(program->transport) : -1;
-        struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
-        bool congested = helper_congested(program->helper);
-        struct pollfd fds[3] = {
-            {.fd = congested ? -1 : helper_fd_in(program->helper), .events = POLLIN},
-            {.fd = helper_wants_write(program->helper) ? helper_fd_out(program->helper) : -1,
-             .events = POLLOUT},
-            {.fd = program->transport ? transport_fd(program->transport) : -1, .events = POLLIN},
-        };
+    struct program *program = data;
 
-        if (ppoll(fds, 3, ms < 0 ? NULL : &wait, waiting) <= 0)
-            continue;
-        if (fds[0].revents != 0)
-            helper_read(program->helper);
-        if (fds[1].revents != 0)
-            helper_flush(program->helper);
-    }
+    if (peer->address != NULL)
+        return transport_peer_add(program->transport, peer->peer, peer->address, err);
+    error_set(err, "missing-field", "peer-add: Tox needs the 'address' of peer '%s', 76 hex digits",
+              peer->peer);
+    return -EINVAL;
 }
+
+static int tox_peer_remove(void *data, const char *peer, struct error *err)
+{
+    return transport_peer_remove(((struct program *)data)->transport, peer, err);
+}
+
+static int tox_send(void *data, int64_t ref, const char *peer, const char *text, struct error *err)
+{
+    return transport_send(((struct program *)data)->transport, ref, peer, text, err);
+}
+
+static int tox_request(void *data, const char *address, const char *text, struct error *err)
+{
+    return transport_request(((struct program *)data)->transport, address, text, err);
+}
+
+static void tox_network_changed(void *data)
+{
+    transport_reconnect(((struct program *)data)->transport);
+}
+
+/* Tox has no way to be held back. */
+static int tox_wait(void *data, bool congested, struct pollfd fds[SIGNALLING_FDS])
+{
+    struct program *program = data;
+    int ms = transport_iterate(program->transport);
+
+    (void)congested;
+    fds[0].fd = transport_fd(program->transport);
+    return ms;
+}
+
+static const char *const capabilities[] = {"request", NULL};
+
+static const struct signalling_transport tox = {.name = "signal-tox",
+                                                .usage = usage,
+                                                .capabilities = capabilities,
+                                                .sandbox = sandbox_enter,
+                                                .open = tox_open,
+                                                .close = tox_close,
+                                                .address = tox_address,
+                                                .peer_add = tox_peer_add,
+                                                .peer_remove = tox_peer_remove,
+                                                .send = tox_send,
+                                                .request = tox_request,
+                                                .network_changed = tox_network_changed,
+                                                .wait = tox_wait};
 
 /* The exit status. */
 static int print_nodes(void)
@@ -250,39 +156,7 @@ static int print_nodes(void)
 
 int main(int argc, char **argv)
 {
-    static const char *const capabilities[] = {"request", NULL};
-    struct program program = {.folder = -1};
-    struct helper_options options = {.role = ROLE_SIGNAL,
-                                     .name = "signal-tox",
-                                     .capabilities = capabilities,
-                                     .on_message = on_message,
-                                     .data = &program};
-    struct error err;
-    sigset_t waiting;
-
-    helper_common_options(argc, argv, usage, ROLE_SIGNAL);
-    log_open("punchguard-signal-tox", false);
     if (argc == 2 && strcmp(argv[1], "--nodes") == 0)
         return print_nodes();
-    if (argc > 1) {
-        log_error("'%s': there is no such option; --help lists them", argv[1]);
-        return 2;
-    }
-    if (sodium_init() < 0)
-        return 1;
-    signals_take(&waiting);
-    program.helper = helper_new(&options, &err);
-    if (program.helper == NULL || sandbox_enter(&err) < 0) {
-        log_error("%s", err.message);
-        helper_destroy(program.helper);
-        return 1;
-    }
-    run(&program, &waiting);
-    transport_destroy(program.transport);
-    helper_drain(program.helper, 500);
-    program.failed |= helper_end(program.helper) == HELPER_BROKEN;
-    helper_destroy(program.helper);
-    if (program.folder >= 0)
-        close(program.folder);
-    return program.failed ? 1 : 0;
+    return signalling_main(argc, argv, &tox);
 }

@@ -1409,6 +1409,28 @@ static void waking_up_sends_at_once_and_makes_a_new_path(void **state)
 /* The rate of six negotiations a minute is what can hold it up. */
 #define CONVERGE_MS 70000
 
+static void agent_dies(struct world *w, int index, int slot)
+{
+    struct fake_agent *agent = &w->sides[index].agents[slot];
+
+    if (!agent->runs)
+        return;
+    agent->runs = false;
+    handle(w, index, SESSION_AGENT_DOWN, slot, NULL);
+}
+
+static void agent_fails(struct world *w, int index, int slot)
+{
+    struct fake_agent *agent = &w->sides[index].agents[slot];
+
+    if (agent->runs && agent->selected) {
+        agent->lost = true;
+        agent_state(w, index, slot, "lost");
+    } else if (agent->runs) {
+        agent_state(w, index, slot, "failed");
+    }
+}
+
 /* Faults for a while, then none: both sides must come to the same pair in bounded time. */
 static void fault(struct world *w)
 {
@@ -1422,10 +1444,7 @@ static void fault(struct world *w)
         break;
     case 1:
     case 2:
-        if (side->agents[slot].runs) {
-            side->agents[slot].runs = false;
-            handle(w, index, SESSION_AGENT_DOWN, slot, NULL);
-        }
+        agent_dies(w, index, slot);
         break;
     case 3:
         if (side->wg_ready)
@@ -1447,12 +1466,7 @@ static void fault(struct world *w)
     case 8:
     case 9:
     case 10:
-        if (side->agents[slot].runs && side->agents[slot].selected) {
-            side->agents[slot].lost = true;
-            agent_state(w, index, slot, "lost");
-        } else if (side->agents[slot].runs) {
-            agent_state(w, index, slot, "failed");
-        }
+        agent_fails(w, index, slot);
         break;
     case 11:
         handle(w, index, SESSION_AWAKE, 0, NULL);

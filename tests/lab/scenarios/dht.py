@@ -274,6 +274,7 @@ def many_long_messages_are_slowed(folder):
         grown, came = bob.private_kib() - before, len(bob.seen("receive"))
         assert not bob.seen("error") and "floods" not in bob.process.log_tail(20)
         alice.end()
+        bob.await_type("presence", 15, peer="alice", online=False)
         bob.end()
     text = f"{came} of 400 messages of 16 KiB came in 10 s: {grown} KiB of private memory more"
     assert 127 <= came < 140 and grown < 24576, text
