@@ -238,7 +238,12 @@ def peers_come_change_and_go_by_reload(folder):
                 assert pinger.run(1).lost() == 0, "carol lost pings by another address"
             # By another name, then none.
             carol_at_alice["name"] = "caroline"
+            start = len(alice.broker.events)
             assert alice.reload() == ["peer 'carol' removed", "peer 'caroline' added"]
+            # wg-setup reads the file by itself, a moment later: what comes next must not be faster.
+            alice.broker.await_event(
+                lambda event: event["type"] == "peer-up" and event["peer"] == "caroline", 10,
+                "a path to caroline", start)
             with alice.pinger(carol) as pinger:
                 pinger.first_reply(10)
             alice.conf["peers"].pop(0)
