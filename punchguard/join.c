@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +10,11 @@
 
 #include "protocol/interface.h"
 #include "protocol/invitation.h"
-#include "punchguard/client.h"
-#include "punchguard/snapshot.h"
+#include "punchguard/starting.h"
+
+/* wg-setup gathers changes for 200 ms before it writes /etc/hosts. */
+#define NAME_TRIES  20
+#define NAME_TRY_MS 25
 
 enum { OPTION_NAME = OPTION_OWN, OPTION_TIMEOUT, OPTION_NO_WAIT };
 
@@ -65,14 +71,32 @@ static void on_answer(void *data, const struct message *m, const char *line)
     joining->answer = snapshot_object(line);
 }
 
+/* Who has an invitation has all that is needed: a device that never ran a broker may join. */
+static enum outcome have_broker(struct joining *joining)
+{
+    struct starting starting = {.context = joining->context,
+                                .log = STARTING_LOG_DEFAULT,
+                                .timeout_ms = joining->deadline - now_ms()};
+    struct snapshot snapshot = {0};
+    enum outcome outcome = client_connect(&joining->client, joining->context, &joining->err);
+
+    if (outcome == OUTCOME_OK || joining->context->socket != NULL || geteuid() != 0)
+        return outcome;
+    outcome = starting_run(&starting, &snapshot);
+    snapshot_clear(&snapshot);
+    joining->client = starting.client;
+    joining->err = starting.err;
+    return outcome;
+}
+
 /* Events are asked for first, so that none is missed. */
 static enum outcome ask(struct joining *joining, char *text)
 {
-    enum outcome outcome = client_connect(&joining->events, joining->context, &joining->err);
+    enum outcome outcome = have_broker(joining);
     struct message m;
 
     if (outcome == OUTCOME_OK)
-        outcome = client_connect(&joining->client, joining->context, &joining->err);
+        outcome = client_connect(&joining->events, joining->context, &joining->err);
     if (outcome == OUTCOME_OK) {
         message_init(&m, MESSAGE_control_events);
         outcome = client_call(joining->events, &m, NULL, NULL, &joining->err);
@@ -91,13 +115,46 @@ static bool is_of(const struct joining *joining, const char *peer)
     return peer != NULL && strcmp(peer, joining->peer) == 0;
 }
 
+static void take_address(struct joining *joining, const struct strings *allowed)
+{
+    for (size_t i = 0; i < allowed->count; i++) {
+        const char *slash = strchr(allowed->items[i], '/');
+        size_t length = slash != NULL ? (size_t)(slash - allowed->items[i]) : 0;
+
+        if (length > 0 && strcmp(slash, "/32") == 0 && length < sizeof joining->address) {
+            memcpy(joining->address, allowed->items[i], length);
+            joining->address[length] = '\0';
+            return;
+        }
+    }
+}
+
+/* The tunnel of a peer that joins once more may stand already: then no handshake follows. */
+static void look(struct joining *joining)
+{
+    struct snapshot snapshot;
+    struct error err;
+
+    if (snapshot_take(&snapshot, joining->client, joining->peer, &err) != OUTCOME_OK)
+        return;
+    if (snapshot.peer_count > 0) {
+        const struct message_status_peer *peer = &snapshot.peers[0].status_peer;
+
+        joining->connected |= strcmp(peer->state, "connected") == 0;
+        take_address(joining, &peer->allowed_ips);
+    }
+    snapshot_clear(&snapshot);
+}
+
 static enum outcome take_pairing(struct joining *joining, const struct message_event_pairing *event)
 {
     if (!is_of(joining, event->peer) || strcmp(event->state, "joining") == 0)
         return OUTCOME_OK;
     if (strcmp(event->state, "joined") == 0) {
         joining->joined = true;
-        progress(joining, "%s has accepted this device; waiting for the tunnel", joining->peer);
+        look(joining);
+        if (!joining->connected)
+            progress(joining, "%s has accepted this device; waiting for the tunnel", joining->peer);
         return OUTCOME_OK;
     }
     error_set(&joining->err, event->state, "%s",
@@ -146,16 +203,44 @@ static void print_json(const struct joining *joining)
         printf("%.*s,\"state\":\"%s\"}\n", (int)(length - 1), joining->answer, state);
 }
 
+/* gethostent(3) asks no server. */
+static const char *name_of(const struct in_addr *address)
+{
+    const struct hostent *entry;
+
+    sethostent(0);
+    while ((entry = gethostent()) != NULL)
+        if (entry->h_addrtype == AF_INET &&
+            memcmp(entry->h_addr_list[0], address, sizeof *address) == 0)
+            return entry->h_name;
+    return NULL;
+}
+
+/* What /etc/hosts calls the new peer, which wg-setup writes there a moment later; its address where
+ * there is no name in time. */
+static const char *called(const struct joining *joining)
+{
+    struct in_addr address;
+    const char *name = NULL;
+
+    if (inet_pton(AF_INET, joining->address, &address) != 1)
+        return joining->address;
+    for (int tries = 0; name == NULL && tries < NAME_TRIES; tries++) {
+        poll(NULL, 0, tries > 0 ? NAME_TRY_MS : 0);
+        name = name_of(&address);
+    }
+    return name != NULL ? name : joining->address;
+}
+
 static void print_done(const struct joining *joining)
 {
     if (joining->context->json)
         print_json(joining);
     else if (joining->connected)
-        printf("%s is a peer now: ping %s\n", joining->peer, joining->address);
+        printf("%s is a peer now: ping %s\n", joining->peer, called(joining));
     else
-        printf("this device asks %s until it is answered; 'punchguard status %s' says how it "
-               "stands\n",
-               joining->peer, joining->peer);
+        printf("this device asks %s until it is answered; 'punchguard status' says how it stands\n",
+               joining->peer);
 }
 
 static enum outcome join(struct joining *joining, char *text, bool wait)
@@ -229,6 +314,7 @@ const struct command command_join = {
             "      --timeout S  how long to wait for the tunnel, in seconds (60); the broker goes\n"
             "                   on asking afterwards, until the invitation expires\n"
             "      --no-wait    do not wait at all\n"
+            "  Where no broker runs, one is started as by 'up'.\n"
             "  With '-' the invitation is read from standard input.\n",
     .run = run,
 };

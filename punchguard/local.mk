@@ -12,6 +12,7 @@ punchguard_libcommand_a_SOURCES = \
 	punchguard/service.c punchguard/service.h \
 	punchguard/settings.c punchguard/settings.h \
 	punchguard/snapshot.c punchguard/snapshot.h \
+	punchguard/starting.c punchguard/starting.h \
 	punchguard/status_table.c punchguard/status_table.h \
 	punchguard/watching.c punchguard/watching.h
 punchguard_libcommand_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'

@@ -4,12 +4,14 @@
 import ipaddress
 import json
 import os
+import re
+import shutil
 import time
 
 from device import Device, share_folder
-from lab import Lab, program
+from lab import Lab, program, program_folders
 from probe import Pinger
-from scenario import promised, scenario
+from scenario import Skip, promised, scenario
 
 JOINED = 15     # s from `join` to the first ping reply
 KEPT = "peers.json"
@@ -95,6 +97,21 @@ def over_a_folder_a_ping_comes_through_at_once(folder):
         return f"ping {took:.1f} s after join"
 
 
+@scenario()
+def who_joins_a_peer_that_is_connected_is_told_so_at_once(folder):
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        _up(alice, bob)
+        _punchguard(bob, "join", _invite(alice))
+        _reaches(bob, alice)
+        start = time.monotonic()
+        said = json.loads(_punchguard(bob, "join", "--json", _invite(alice)))
+        took = time.monotonic() - start
+        assert said["state"] == "connected" and took < promised(5), (said, took)
+        assert _peers(alice) == ["bob"] and _peers(bob) == ["alice"]
+        return f"told after {took:.1f} s"
+
+
 @scenario(timeout=120)
 def over_tox_a_ping_comes_through_soon(folder):
     with Lab(folder) as lab:
@@ -107,6 +124,64 @@ def over_tox_a_ping_comes_through_soon(folder):
         assert took < promised(JOINED), took
         assert _peers(alice) == ["bob"] and _peers(bob) == ["alice"]
         return f"ping {took:.1f} s after join"
+
+
+def _person(host, conf):
+    """What a person types on that host, where the programs are installed; returns what is printed."""
+    if not shutil.which("ping"):
+        raise Skip("there is no ping(8)")
+    host.run(["mount", "-t", "tmpfs", "tmpfs", "/var/log"])
+    before = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host.name, "env",
+              f"PATH={':'.join(program_folders() + [os.environ['PATH']])}"]
+
+    def types(*words, **options):
+        if words[0] == "punchguard":
+            words = [program("punchguard"), "-c", conf, *words[1:]]
+        return host.run([*before, *words], **options)
+    return types
+
+
+def _four_lines(alice, bob):
+    """Alice's and bob's, and how long the last two took together, in s."""
+    try:
+        alice("punchguard", "up")
+        invitation = alice("punchguard", "invite", "--name", "bob")
+        assert re.fullmatch(r"PGI1-\S+\n", invitation), invitation
+        start = time.monotonic()
+        joined = bob("punchguard", "join", invitation.strip(), timeout=90)
+        pings = bob("ping", "-c", "3", "-i", "0.2", "-W", "2", "alice.pg.internal")
+        took = time.monotonic() - start
+        assert joined == "alice is a peer now: ping alice.pg.internal\n", joined
+        assert " 0% packet loss" in pings, pings
+        assert " 0% packet loss" in alice("ping", "-c", "3", "-i", "0.2", "-W", "2", "bob.pg.internal")
+        return took
+    finally:
+        for device in alice, bob:
+            device("punchguard", "down", check=False)
+
+
+@scenario(timeout=90)
+def four_lines_join_two_machines_that_have_nothing_yet(folder):
+    """Where they find each other without the internet: the default configuration names public nodes."""
+    with Lab(folder) as lab:
+        people = []
+        for host in lab.pair("same-link"):
+            host.run(["sh", "-c", "mount -t tmpfs tmpfs /var/lib && mkdir /run/etc"])
+            people.append(_person(host, "/run/etc/punchguard/conf.json"))
+        took = _four_lines(*people)
+        return f"join to three ping replies {took:.1f} s"
+
+
+@scenario(timeout=120)
+def four_lines_join_two_machines_behind_nats(folder):
+    with Lab(folder) as lab:
+        devices = _devices(lab, "eim/cgn")
+        for device in devices:
+            device.conf["interface"].pop("addresses")
+            device.set_peers({})
+        took = _four_lines(*(_person(device.host, device.conf_path) for device in devices))
+        assert took < promised(JOINED), took
+        return f"join to three ping replies {took:.1f} s"
 
 
 def _without_addresses(lab, kind, *transport):
