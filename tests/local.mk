@@ -5,6 +5,8 @@ EXTRA_DIST += \
     tests/demo \
     tests/install-packages \
     tests/lab/demo.py \
+    tests/lab/session.py \
+    doc/session.svg \
     tests/lab/device.py \
     tests/lab/lab.py \
     tests/lab/node.py \
