@@ -255,17 +255,27 @@ static void on_message(struct session *s, const struct message *m, bool late)
 
 static void clock_reset_say(struct session *s)
 {
-    if (!s->clock_reset_due || !s->online || !s->peer_known)
+    if (!s->clock_reset_due || !s->online || !s->greeted)
         return;
     s->clock_reset_due = false;
     say_plain(s, MESSAGE_clock_reset);
+}
+
+/* Who has just restarted could not open it. */
+static void offer_again(struct session *s)
+{
+    struct slot *slot = s->trial != NONE ? &s->slots[s->trial] : NULL;
+
+    if (s->offerer && slot != NULL && slot->phase == PHASE_NEGOTIATING &&
+        slot->remote_ufrag[0] == '\0' && slot->started != s->now)
+        say_all(s, slot);
 }
 
 static void on_hello(struct session *s, const struct message_peer_hello *hello)
 {
     bool changed = strcmp(s->memory.wg_public_key, hello->wg_public_key) != 0;
 
-    s->peer_known = true;
+    s->peer_known = s->greeted = true;
     s->gone = false;
     if (changed) {
         say_copy(s->memory.wg_public_key, sizeof s->memory.wg_public_key, hello->wg_public_key);
@@ -277,6 +287,7 @@ static void on_hello(struct session *s, const struct message_peer_hello *hello)
     }
     clock_reset_say(s);
     negotiate_now(s);
+    offer_again(s);
 }
 
 static void on_online(struct session *s)

@@ -101,7 +101,7 @@ void retry_later(struct session *s)
 
 bool can_negotiate(const struct session *s)
 {
-    return s->online && s->peer_known && s->wg_ready;
+    return s->online && s->greeted && s->wg_ready;
 }
 
 bool has_path(const struct session *s)

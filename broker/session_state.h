@@ -46,6 +46,7 @@ enum suspicion {
 
 struct session {
     bool offerer, online, wg_ready, peer_known;
+    bool greeted; /* in this life: before, nothing that is said can be opened there */
     struct session_memory memory;
     struct slot slots[SESSION_SLOTS];
     int active, trial, left; /* slots, or NONE */

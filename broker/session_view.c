@@ -16,7 +16,7 @@ static const char *trial_state(const struct session *s)
 {
     if (!s->online)
         return "offline";
-    if (!s->peer_known)
+    if (!s->greeted)
         return "greeting";
     if (s->trial == NONE && s->retry_at != NEVER)
         return "retrying";

@@ -705,6 +705,45 @@ static void no_negotiation_without_an_authenticated_hello(void **state)
     world_close(&w);
 }
 
+/* What is said before cannot be opened there, and would be said again after a second only. */
+static void what_is_remembered_of_a_peer_is_no_greeting(void **state)
+{
+    struct session_memory memory = {.wg_public_key = KEY_B};
+    struct world w;
+
+    (void)state;
+    world_open(&w, 1);
+    session_destroy(w.sides[0].session);
+    w.sides[0].session = session_new(true, &memory);
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    handle(&w, 0, SESSION_ONLINE, 0, NULL);
+    handle(&w, 1, SESSION_ONLINE, 0, NULL);
+    steps(&w, 200);
+    assert_int_equal(w.sides[0].sends, 0);
+    hello(&w, 0);
+    hello(&w, 1);
+    assert_in_range(until_tunnel(&w, 1000), 0, 500);
+    world_close(&w);
+}
+
+static void an_offer_that_is_not_answered_is_said_again_to_who_greets(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_open(&w, 5);
+    wg_up(&w, 0);
+    wg_up(&w, 1);
+    w.drop = 100;
+    meet(&w);
+    steps(&w, 200);
+    w.drop = 0;
+    hello(&w, 0);
+    assert_in_range(until_tunnel(&w, 1000), 0, 400);
+    world_close(&w);
+}
+
 static void only_the_offerer_offers(void **state)
 {
     struct world w;
@@ -1536,6 +1575,8 @@ int main(void)
         cmocka_unit_test(a_first_path_has_wireguard_forget_nothing),
         cmocka_unit_test(of_two_that_have_heard_each_other_only_the_offerer_begins_anew),
         cmocka_unit_test(no_negotiation_without_an_authenticated_hello),
+        cmocka_unit_test(what_is_remembered_of_a_peer_is_no_greeting),
+        cmocka_unit_test(an_offer_that_is_not_answered_is_said_again_to_who_greets),
         cmocka_unit_test(only_the_offerer_offers),
         cmocka_unit_test(messages_of_other_sessions_are_dropped),
         cmocka_unit_test(a_doubled_offer_changes_nothing),
