@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,68 @@ int inbound_read(struct inbound *inbound, const struct json_at *at, struct error
     if (json_as_array(at, INBOUND_ITEMS_MAX, &count, err) < 0)
         return -EINVAL;
     return read_items(inbound, at, count, err);
+}
+
+static int fail_text(struct error *err, const char *text, const char *why)
+{
+    error_set(err, "bad-inbound", "'%.60s' is neither all, none nor a list such as tcp/22,icmp: %s",
+              text, why);
+    return -EINVAL;
+}
+
+static int parse_items(struct inbound *inbound, const char *text, struct error *err)
+{
+    const char *at = text;
+    struct error why;
+
+    do {
+        int length = (int)strcspn(at, ",");
+        char item[32];
+
+        if (inbound->count == INBOUND_ITEMS_MAX)
+            return fail_text(err, text, "it has more than 64 items");
+        if (length >= (int)sizeof item)
+            return fail_text(err, text, "an item is longer than any that is right");
+        snprintf(item, sizeof item, "%.*s", length, at);
+        if (inbound_item_parse(&inbound->items[inbound->count++], item, &why) < 0)
+            return fail_text(err, text, why.message);
+        at += length;
+    } while (*at++ == ',');
+    return 0;
+}
+
+int inbound_parse(struct inbound *inbound, const char *text, struct error *err)
+{
+    memset(inbound, 0, sizeof *inbound);
+    if (strcmp(text, "all") == 0)
+        return 0;
+    inbound->kind = strcmp(text, "none") == 0 ? INBOUND_NONE : INBOUND_LIST;
+    return inbound->kind == INBOUND_NONE ? 0 : parse_items(inbound, text, err);
+}
+
+static size_t format_item(const struct inbound_item *item, char *out, size_t size)
+{
+    const char *name = item->protocol == INBOUND_TCP ? "tcp" : "udp";
+
+    if (item->protocol == INBOUND_ICMP)
+        return (size_t)snprintf(out, size, "icmp");
+    if (item->first == item->last)
+        return (size_t)snprintf(out, size, "%s/%u", name, (unsigned)item->first);
+    return (size_t)snprintf(out, size, "%s/%u-%u", name, (unsigned)item->first,
+                            (unsigned)item->last);
+}
+
+const char *inbound_format(const struct inbound *inbound, char out[INBOUND_TEXT_SIZE])
+{
+    size_t used = 0;
+
+    strcpy(out, inbound->kind == INBOUND_NONE ? "none" : "all");
+    for (size_t i = 0; inbound->kind == INBOUND_LIST && i < inbound->count; i++) {
+        if (i > 0)
+            out[used++] = ',';
+        used += format_item(&inbound->items[i], out + used, INBOUND_TEXT_SIZE - used);
+    }
+    return out;
 }
 
 bool inbound_equal(const struct inbound *a, const struct inbound *b)

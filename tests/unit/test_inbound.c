@@ -127,12 +127,79 @@ static void each_difference_counts(void **state)
         }
 }
 
+static void one_text_says_the_same_as_json(void **state)
+{
+    static const struct {
+        const char *text, *json;
+    } same[] = {
+        {"all", "\"all\""},
+        {"none", "\"none\""},
+        {"icmp", "[\"icmp\"]"},
+        {"tcp/22,udp/60000-61000,icmp", "[\"tcp/22\", \"udp/60000-61000\", \"icmp\"]"},
+    };
+    char text[INBOUND_TEXT_SIZE];
+    struct inbound a, b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        assert_int_equal(inbound_parse(&a, same[i].text, &err), 0);
+        assert_int_equal(read_inbound(&b, same[i].json), 0);
+        assert_true(inbound_equal(&a, &b));
+        assert_string_equal(inbound_format(&a, text), same[i].text);
+    }
+}
+
+static void the_longest_text_has_room(void **state)
+{
+    char text[INBOUND_TEXT_SIZE + 100] = "udp/60000-61000", again[INBOUND_TEXT_SIZE];
+    struct inbound inbound;
+
+    (void)state;
+    for (size_t i = 1; i < INBOUND_ITEMS_MAX; i++)
+        strcat(text, ",udp/60000-61000");
+    assert_int_equal(inbound_parse(&inbound, text, &err), 0);
+    assert_string_equal(inbound_format(&inbound, again), text);
+    strcat(text, ",icmp");
+    assert_int_equal(inbound_parse(&inbound, text, &err), -EINVAL);
+    assert_non_null(strstr(err.message, "more than 64 items"));
+}
+
+static void a_wrong_text_is_told(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"", "'' is neither all, none nor a list such as tcp/22,icmp: '' names no protocol"},
+        {"All", "'All' names no protocol with a port"},
+        {"none,tcp/22", "'none' names no protocol with a port"},
+        {"tcp/22,", "'' names no protocol"},
+        {"tcp/22, udp/53", "' udp/53' names no protocol"},
+        {"icmp,tcp/70000",
+         "'tcp/70000' has no port; tcp/22, udp/60000-61000 or icmp would be right"},
+        {"tcp/0000000000000000000000000000222", "longer than any that is right"},
+    };
+    struct inbound inbound;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(inbound_parse(&inbound, bad[i].text, &err), -EINVAL);
+        assert_string_equal(err.code, "bad-inbound");
+        if (strstr(err.message, bad[i].says) == NULL)
+            fail_msg("%s: '%s' does not say '%s'", bad[i].text, err.message, bad[i].says);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_and_none_are_words), cmocka_unit_test(a_list_has_protocols_and_ports),
-        cmocka_unit_test(what_is_wrong_is_told),  cmocka_unit_test(a_list_is_bounded),
+        cmocka_unit_test(all_and_none_are_words),
+        cmocka_unit_test(a_list_has_protocols_and_ports),
+        cmocka_unit_test(what_is_wrong_is_told),
+        cmocka_unit_test(a_list_is_bounded),
         cmocka_unit_test(each_difference_counts),
+        cmocka_unit_test(one_text_says_the_same_as_json),
+        cmocka_unit_test(the_longest_text_has_room),
+        cmocka_unit_test(a_wrong_text_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
