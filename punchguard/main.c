@@ -110,7 +110,8 @@ static int next_option(struct context *context, int argc, char **argv, const cha
     snprintf(short_options, sizeof short_options, "%s%s%s", letters,
              strchr(letters, 'c') != NULL ? "" : "c:", strchr(letters, 'h') != NULL ? "" : "h");
     option = getopt_long(argc, argv, short_options, all, NULL);
-    if (option == -1 || option >= OPTION_OWN || (option != '?' && strchr(letters, option)))
+    if (option == -1 || option >= OPTION_OWN ||
+        (option != '?' && option < OPTION_SOCKET && strchr(letters, option)))
         return option;
     take_common(context, option);
     return 0;
