@@ -8,6 +8,7 @@ EXTRA_DIST += \
     tests/lab/session.py \
     doc/session.svg \
     tests/lab/device.py \
+    tests/lab/knock.py \
     tests/lab/lab.py \
     tests/lab/node.py \
     tests/lab/pcap.py \

@@ -2,19 +2,17 @@
 """What a peer may begin towards us through the tunnel: wg-setup alone, two hosts on one link."""
 
 import base64
-import contextlib
 import ipaddress
 import socket
-import threading
 import time
 
+from knock import REFUSED, Knocker, connects, listen, pings
 from lab import Lab, Lan
 from probe import Pinger, receive
 from scenario import promised, scenario
 from wg_setup import INTERFACE, PATIENCE, WgSetup, id_of
 
 BEHIND = "192.168.77.0/24"  # alice, who forwards there
-REFUSED = 1.5  # s without an answer; a SYN is sent again after 1 s
 
 
 def _overlays(wg):
@@ -45,35 +43,11 @@ def _joined(lab, inbound, allowed_of_bob=()):
     return alice, bob
 
 
-def _listen(node, address, port):
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = node.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((address, port))
-    sock.listen()
-    return sock
-
-
-def _connects(node, address, port, patience=REFUSED):
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with node.socket(family, socket.SOCK_STREAM) as sock:
-        sock.settimeout(patience)
-        with contextlib.suppress(TimeoutError, socket.timeout):
-            sock.connect((address, port))
-            return True
-    return False
-
-
 def _datagram_arrives(sender, node, address, port):
     with node.socket() as there, sender.socket() as here:
         there.bind((address, port))
         here.sendto(b"word", (address, port))
         return receive(there, 0.5) is not None
-
-
-def _pings(node, address):
-    with Pinger(node, address, 0.1) as pinger:
-        return bool(pinger.run(0.5).replies)
 
 
 def _table(host):
@@ -90,16 +64,16 @@ def peer_begins_what_its_list_names_and_nothing_else(folder):
     with Lab(folder) as lab:
         alice, bob = _joined(lab, ["tcp/22", "udp/53-54"])
         for address, other in zip(_overlays(alice), _overlays(bob)):
-            with _listen(alice.host, address, 22), _listen(alice.host, address, 80), _listen(bob.host, other, 8080):
-                assert _connects(bob.host, address, 22, PATIENCE)
-                assert not _connects(bob.host, address, 80)
-                assert not _pings(bob.host, address)
-                assert _connects(alice.host, other, 8080, PATIENCE), "the answer to what we began is kept out"
-                assert _pings(alice.host, other)
+            with listen(alice.host, address, 22), listen(alice.host, address, 80), listen(bob.host, other, 8080):
+                assert connects(bob.host, address, 22, PATIENCE)
+                assert not connects(bob.host, address, 80)
+                assert not pings(bob.host, address)
+                assert connects(alice.host, other, 8080, PATIENCE), "the answer to what we began is kept out"
+                assert pings(alice.host, other)
         assert _datagram_arrives(bob.host, alice.host, alice.overlay, 54)
         assert not _datagram_arrives(bob.host, alice.host, alice.overlay, 55)
-        with _listen(alice.host, str(alice.host.addresses[4]), 80):
-            assert _connects(bob.host, str(alice.host.addresses[4]), 80), "what does not come from the tunnel is judged"
+        with listen(alice.host, str(alice.host.addresses[4]), 80):
+            assert connects(bob.host, str(alice.host.addresses[4]), 80), "what does not come from the tunnel is judged"
         _end(alice, bob)
         assert "punchguard" not in alice.host.run(["nft", "list", "ruleset"])
 
@@ -109,9 +83,9 @@ def icmp_lets_a_peer_ping(folder):
     with Lab(folder) as lab:
         alice, bob = _joined(lab, ["icmp"])
         for address in _overlays(alice):
-            assert _pings(bob.host, address)
-        with _listen(alice.host, alice.overlay, 22):
-            assert not _connects(bob.host, alice.overlay, 22)
+            assert pings(bob.host, address)
+        with listen(alice.host, alice.overlay, 22):
+            assert not connects(bob.host, alice.overlay, 22)
         _end(alice, bob)
 
 
@@ -131,12 +105,12 @@ def peer_with_none_reaches_neither_us_nor_what_is_behind_us(folder):
         inner = _inner(lab, alice)
         behind = str(inner.addresses[4])
         bob.set_peer(alice, allowed_ips=[BEHIND, *_allowed(alice)])
-        with _listen(alice.host, alice.overlay, 22), _listen(inner, behind, 22), _listen(bob.host, bob.overlay, 80):
-            assert not _connects(bob.host, alice.overlay, 22)
-            assert not _connects(bob.host, behind, 22)
-            assert not _pings(bob.host, alice.overlay) and not _pings(bob.host, behind)
-            assert _connects(alice.host, bob.overlay, 80, PATIENCE)
-            assert _connects(inner, bob.overlay, 80, PATIENCE), "the answer to what began behind us is kept out"
+        with listen(alice.host, alice.overlay, 22), listen(inner, behind, 22), listen(bob.host, bob.overlay, 80):
+            assert not connects(bob.host, alice.overlay, 22)
+            assert not connects(bob.host, behind, 22)
+            assert not pings(bob.host, alice.overlay) and not pings(bob.host, behind)
+            assert connects(alice.host, bob.overlay, 80, PATIENCE)
+            assert connects(inner, bob.overlay, 80, PATIENCE), "the answer to what began behind us is kept out"
         _end(alice, bob)
 
 
@@ -147,9 +121,9 @@ def peer_with_all_costs_no_rule(folder):
         assert _table(alice.host) == "" and _table(bob.host) == ""
         inner = _inner(lab, alice)
         bob.set_peer(alice, allowed_ips=[BEHIND, *_allowed(alice)])
-        with _listen(alice.host, alice.overlay, 22), _listen(inner, str(inner.addresses[4]), 22):
-            assert _connects(bob.host, alice.overlay, 22, PATIENCE)
-            assert _connects(bob.host, str(inner.addresses[4]), 22, PATIENCE)
+        with listen(alice.host, alice.overlay, 22), listen(inner, str(inner.addresses[4]), 22):
+            assert connects(bob.host, alice.overlay, 22, PATIENCE)
+            assert connects(bob.host, str(inner.addresses[4]), 22, PATIENCE)
         _end(alice, bob)
 
 
@@ -163,53 +137,17 @@ def flushed_rules_are_back_within_a_second(folder):
         while (after := _table(alice.host)) != before and time.monotonic() < deadline:
             pass
         assert after == before and "from_bob" in after, after
-        with _listen(alice.host, alice.overlay, 22), _listen(alice.host, alice.overlay, 80):
-            assert _connects(bob.host, alice.overlay, 22, PATIENCE)
-            assert not _connects(bob.host, alice.overlay, 80)
+        with listen(alice.host, alice.overlay, 22), listen(alice.host, alice.overlay, 80):
+            assert connects(bob.host, alice.overlay, 22, PATIENCE)
+            assert not connects(bob.host, alice.overlay, 80)
         _end(alice, bob)
-
-
-class _Knocker:
-    """Sends datagrams to a port that is not let in, all the time; counts those that arrive."""
-
-    def __init__(self, sender, node, address, port):
-        self.there, self.here = node.socket(), sender.socket()
-        self.there.bind((address, port))
-        self.there.setblocking(False)
-        self.target = (address, port)
-        self.sent = 0
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def _run(self):
-        while not self._done.is_set():
-            self.here.sendto(b"knock", self.target)
-            self.sent += 1
-            time.sleep(0.0001)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._done.set()
-        self._thread.join()
-        self.here.close()
-        self.there.close()
-
-    def arrived(self):
-        count = 0
-        with contextlib.suppress(BlockingIOError):
-            while self.there.recv(100):
-                count += 1
-        return count
 
 
 class _Flow:
     """A connection that bob began, and what becomes of it."""
 
     def __init__(self, alice, bob, port):
-        with _listen(alice.host, alice.overlay, port) as listening:
+        with listen(alice.host, alice.overlay, port) as listening:
             self.bobs = bob.host.socket(socket.AF_INET, socket.SOCK_STREAM)
             self.bobs.settimeout(PATIENCE)
             self.bobs.connect((alice.overlay, port))
@@ -227,7 +165,7 @@ def adopted_rules_have_no_gap(folder):
     with Lab(folder) as lab:
         alice, bob = _joined(lab, ["tcp/22"])
         flow = _Flow(alice, bob, 22)
-        with _Knocker(bob.host, alice.host, alice.overlay, 80) as knocker:
+        with Knocker(bob.host, alice.host, alice.overlay, 80) as knocker:
             for _ in range(10):
                 alice.process.kill()
                 alice.start().await_ready()
@@ -250,7 +188,7 @@ def rules_of_another_peer_change_without_a_gap(folder):
         alice.grant({bob: _allowed(bob), carol: ["10.0.0.0/8"]}, {bob: "none", carol: ["tcp/22"]})
         alice.start().await_ready()
         alice.set_peer(bob, allowed_ips=_allowed(bob))
-        with _Knocker(bob.host, alice.host, alice.overlay, 80) as knocker:
+        with Knocker(bob.host, alice.host, alice.overlay, 80) as knocker:
             for _ in range(50):
                 alice.set_peer(carol, allowed_ips=["10.0.0.0/8"])
                 assert "from_carol" in _table(alice.host)
@@ -275,8 +213,8 @@ def _changes(folder, apply):
             assert flow.carries(), f"{inbound} ended what was begun before"
             alice.set_peer(bob, allowed_ips=_allowed(bob))
             assert flow.carries()
-            with _listen(alice.host, alice.overlay, 22):
-                assert _connects(bob.host, alice.overlay, 22, PATIENCE if ssh else REFUSED) == ssh, inbound
+            with listen(alice.host, alice.overlay, 22):
+                assert connects(bob.host, alice.overlay, 22, PATIENCE if ssh else REFUSED) == ssh, inbound
             assert (_table(alice.host) == "") == (inbound == "all"), _table(alice.host)
         _end(alice, bob)
 
