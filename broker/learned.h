@@ -10,7 +10,7 @@
 
 #include "protocol/invitation.h"
 
-#define LEARNED_FILE            "peers.json"
+#define LEARNED_FILE            PEERS_LEARNED_FILE
 #define LEARNED_PEERS_MAX       1024
 #define LEARNED_INVITATIONS_MAX 32
 /* Used and expired invitations are kept so long after their expiry, in seconds, so that who comes

@@ -47,6 +47,9 @@ const char *interface_backend_name(enum interface_backend backend);
 /* Whether the text may be a peer's name. 0, or -EINVAL with `err` filled. */
 int peer_name_check(const char *text, struct error *err);
 
+/* In STATE_DIR: the broker's, what was learned by invitations. */
+#define PEERS_LEARNED_FILE "peers.json"
+
 /* What the configuration grants one peer. */
 struct grant {
     char peer[PEER_NAME_MAX + 1];

@@ -9,6 +9,7 @@
 
 #include "protocol/file.h"
 #include "protocol/json.h"
+#include "wg-setup/learned.h"
 
 #define CONFIG_MAX (1024 * 1024)
 
@@ -17,6 +18,7 @@ struct grants {
     bool names;
     struct grant *items;
     size_t count;
+    struct learned *learned; /* NULL before grants_learn() */
 };
 
 void grants_destroy(struct grants *grants)
@@ -26,6 +28,7 @@ void grants_destroy(struct grants *grants)
     for (size_t i = 0; i < grants->count; i++)
         grant_clear(&grants->items[i]);
     free(grants->items);
+    learned_destroy(grants->learned);
     free(grants->state_dir);
     free(grants->name);
     free(grants);
@@ -49,6 +52,18 @@ const struct grant *grants_at(const struct grants *grants, size_t index)
 const char *grants_state_dir(const struct grants *grants)
 {
     return grants->state_dir;
+}
+
+int grants_learn(struct grants *grants)
+{
+    grants->learned = learned_load(grants->state_dir);
+    return grants->learned != NULL ? 0 : -ENOMEM;
+}
+
+void grants_keep_learned(struct grants *grants, struct grants *before)
+{
+    grants->learned = before->learned;
+    before->learned = NULL;
 }
 
 static int read_peers(struct grants *grants, const struct json_at *at, struct error *err)
@@ -246,6 +261,17 @@ static int covering_length(const struct grant *grant, const struct prefix *prefi
     return longest < 0 && grant_allows(grant, prefix) ? prefix->length : longest;
 }
 
+/* Who may have the prefix and no peer of the configuration has it, or a wider one (`best`). */
+static const struct grant *learned_or(const struct grants *grants, const struct grant *best,
+                                      const struct prefix *prefix)
+{
+    const struct grant *learned = grants->learned ? learned_of(grants->learned, prefix) : NULL;
+
+    if (learned != NULL)
+        return learned;
+    return best == NULL && grants->learned != NULL ? learned_nobody() : best;
+}
+
 const struct grant *grants_of(const void *data, const char *peer, const struct prefix *prefix)
 {
     const struct grants *grants = data;
@@ -262,7 +288,7 @@ const struct grant *grants_of(const void *data, const char *peer, const struct p
             longest = length;
         }
     }
-    return best;
+    return longest < prefix->length ? learned_or(grants, best, prefix) : best;
 }
 
 int grants_check(const struct grants *grants, const struct message_peer_set *m, struct error *err)

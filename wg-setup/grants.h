@@ -15,6 +15,11 @@ struct grants *grants_load(const char *path, struct interface *interface, struct
 void grants_destroy(struct grants *grants);
 /* Lives as long as `grants`. */
 const char *grants_state_dir(const struct grants *grants);
+/* Reads what the broker has learned, for grants_of(): while files of others can be read. 0 or
+ * -ENOMEM. */
+int grants_learn(struct grants *grants);
+/* Moves that from grants that were there before, which are to be destroyed. */
+void grants_keep_learned(struct grants *grants, struct grants *before);
 
 /* What this device is called, and whether it and its peers are to have names in /etc/hosts. */
 const char *grants_name(const struct grants *grants);
@@ -39,8 +44,9 @@ struct grants_change {
  * have that now. `change` is a struct grants_change. */
 bool grants_still(const void *change, const char *peer, const struct prefix *prefix);
 /* The grant of the peer of that name; of one without a name (""), that of the peer who may have the
- * prefix, by the longest that is granted. NULL where there is none, or `grants`, a struct grants, is
- * NULL. */
+ * prefix, by the longest that is granted, a learned one's too. NULL where there is none, or
+ * `grants`, a struct grants, is NULL; but of one without a name that is no peer, after
+ * grants_learn(), that of nobody. */
 const struct grant *grants_of(const void *grants, const char *peer, const struct prefix *prefix);
 /* Whether the peer is in the configuration under that id, and asks for nothing wider. One that is
  * not there, by name or id, was learned: it may have the addresses that follow from its id, unless

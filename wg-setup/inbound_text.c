@@ -193,7 +193,7 @@ void inbound_write(FILE *out, const char *interface, const struct inbound_claim 
 static const char *peer_chain(const struct json_at *item, const char *table)
 {
     static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
     struct json_at chain, member;
     const char *text;
 
@@ -205,7 +205,8 @@ static const char *peer_chain(const struct json_at *item, const char *table)
         return NULL;
     if (!json_member(&chain, "name", &member) || json_as_string(&member, &text, NULL) < 0)
         return NULL;
-    /* A peer's name has no other letters, and this goes into a text again. */
+    /* A peer's name has no others but '/', which is for who has none yet, and this goes into a text
+     * again. */
     return strncmp(text, CHAIN_PREFIX, strlen(CHAIN_PREFIX)) == 0 &&
                    strspn(text, letters) == strlen(text)
                ? text

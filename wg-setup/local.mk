@@ -13,6 +13,7 @@ wg_setup_libwg_a_SOURCES = \
 	wg-setup/inbound.c wg-setup/inbound.h \
 	wg-setup/inbound_text.c \
 	wg-setup/key.c wg-setup/key.h \
+	wg-setup/learned.c wg-setup/learned.h \
 	wg-setup/limits.c wg-setup/limits.h \
 	wg-setup/names.c wg-setup/names.h \
 	wg-setup/peer.c wg-setup/peer.h \

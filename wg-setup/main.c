@@ -234,6 +234,7 @@ static int reload(struct program *program, struct error *err)
     if (after == NULL)
         return -EINVAL;
     tunnel_granted_check(program->tunnel, grants_still, &change);
+    grants_keep_learned(after, program->grants);
     tunnel_adopted_check(program->tunnel, grants_cover, after);
     tunnel_inbound_set(program->tunnel, grants_of, after);
     grants_destroy(program->grants);
@@ -578,6 +579,7 @@ static int prepare(struct program *program, struct error *err)
         program->grants = grants_load(program->config, &program->interface, err);
         if (program->grants == NULL)
             return -EINVAL;
+        rc = grants_learn(program->grants);
         state_dir = grants_state_dir(program->grants);
         program->names = names_new(NAMES_PATH, program->interface.name);
     }

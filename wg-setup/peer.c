@@ -44,6 +44,7 @@ void peer_destroy(struct peer *peer)
     if (peer == NULL)
         return;
     free((void *)(uintptr_t)peer->device.allowed);
+    free(peer->told);
     sodium_memzero(peer, sizeof *peer);
     free(peer);
 }

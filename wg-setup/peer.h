@@ -21,6 +21,7 @@ struct peer {
     size_t port_count;
     struct redirect_pair pairs[PEER_PORTS_MAX]; /* the oldest first */
     size_t pair_count;
+    struct grant *told; /* owned: by its broker, where the configuration says nothing; NULL: all */
     bool has_path;
     bool moved; /* a base came or went, and the network has not settled since */
 };

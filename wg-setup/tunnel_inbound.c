@@ -9,12 +9,21 @@
 #include "wg-setup/inbound.h"
 #include "wg-setup/tunnel_state.h"
 
+/* What the configuration says of a peer counts; a broker may say something of the others. */
+static const struct grant *grant_for(const struct tunnel *t, const struct peer *peer,
+                                     const struct prefix *allowed)
+{
+    const struct grant *grant = t->grant_of(t->grants, peer->name, allowed);
+
+    return grant != NULL ? grant : peer->told;
+}
+
 static size_t add_claims(const struct tunnel *t, const struct peer *peer,
                          const struct device_peer *device, struct inbound_claim *claims)
 {
     for (size_t i = 0; i < device->allowed_count; i++) {
         claims[i].prefix = device->allowed[i];
-        claims[i].grant = t->grant_of(t->grants, peer->name, &device->allowed[i]);
+        claims[i].grant = grant_for(t, peer, &device->allowed[i]);
     }
     return device->allowed_count;
 }
@@ -47,7 +56,7 @@ int tunnel_inbound_apply(struct tunnel *t, const struct peer *changing,
 static bool is_restricted(const struct tunnel *t, const struct peer *peer)
 {
     for (size_t i = 0; i < peer->device.allowed_count; i++)
-        if (inbound_restricts(t->grant_of(t->grants, peer->name, &peer->device.allowed[i])))
+        if (inbound_restricts(grant_for(t, peer, &peer->device.allowed[i])))
             return true;
     return false;
 }

@@ -116,6 +116,28 @@ static int read_wanted(const struct tunnel *t, const struct message_peer_set *m,
     return 0;
 }
 
+/* What it may begin, as the broker says it: NULL for everything. The caller's. */
+static int read_told(const struct message_peer_set *m, struct grant **told, struct error *err)
+{
+    struct inbound inbound = {.kind = INBOUND_ALL};
+
+    *told = NULL;
+    if (m->inbound != NULL && inbound_parse(&inbound, m->inbound, err) < 0) {
+        error_prefix(err, "peer-set: inbound: ");
+        return -EINVAL;
+    }
+    if (inbound.kind == INBOUND_ALL)
+        return 0;
+    *told = calloc(1, sizeof **told);
+    if (*told == NULL) {
+        error_set(err, "no-memory", "out of memory");
+        return -ENOMEM;
+    }
+    snprintf((*told)->peer, sizeof(*told)->peer, "%s", m->peer);
+    (*told)->inbound = inbound;
+    return 0;
+}
+
 static struct peer *peer_create(struct tunnel *t, const char *name, struct error *err)
 {
     struct peer *peer = peer_new(name);
@@ -187,16 +209,31 @@ static void peer_take(struct peer *peer, const struct device_peer *wanted)
     peer->device = *wanted;
 }
 
+static void swap_told(struct peer *peer, struct grant **told)
+{
+    struct grant *before = peer->told;
+
+    peer->told = *told;
+    *told = before;
+}
+
 int tunnel_peer_set(struct tunnel *t, const struct message_peer_set *m, struct error *err)
 {
     struct device_peer wanted = {.keepalive = 0};
+    struct grant *told;
     struct peer *peer;
     bool fresh;
-    int rc = read_wanted(t, m, &wanted, err);
+    int rc = read_told(m, &told, err);
 
-    if (rc < 0)
+    if (rc == 0)
+        rc = read_wanted(t, m, &wanted, err);
+    if (rc < 0) {
+        free(told);
         return rc;
+    }
     peer = peer_for(t, m->peer, wanted.public_key, &fresh, err);
+    if (peer != NULL)
+        swap_told(peer, &told);
     rc = peer ? tunnel_inbound_apply(t, peer, &wanted, err) : -EEXIST;
     if (rc == 0)
         rc = peer_change(t, peer, &wanted, fresh, err);
@@ -207,11 +244,15 @@ int tunnel_peer_set(struct tunnel *t, const struct message_peer_set *m, struct e
             rc = tunnel_path_kick(t, peer, err);
     } else {
         free((void *)(uintptr_t)wanted.allowed);
+        if (peer != NULL)
+            swap_told(peer, &told);
         if (fresh && peer != NULL) {
             tunnel_peer_unlist(t, peer);
             peer_destroy(peer);
         }
+        tunnel_tidy(t);
     }
+    free(told);
     sodium_memzero(wanted.preshared_key, sizeof wanted.preshared_key);
     return rc;
 }

@@ -53,7 +53,8 @@ static void read_item(const char *text)
 
 static void read_chains(const char *text, size_t size)
 {
-    static const char right[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    static const char right[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
     struct error err = {.code = ""};
     char **chains = inbound_chains_parse(text, size, "pg0", &err);
 

@@ -373,6 +373,93 @@ static void only_overlay_addresses_may_be_told(void **state)
     grants_destroy(NULL);
 }
 
+/* Learned peers */
+
+static const uint8_t dave_key[ID_KEY_BYTES] = {3}, eve_key[ID_KEY_BYTES] = {4};
+
+/* What stands in peers.json: %1$s is carol's id, %2$s dave's, %3$s eve's. */
+static struct grants *load_learned(const char *learned)
+{
+    char folder[] = "/tmp/test-grants-folder-XXXXXX", file[64], text[512];
+    char dave_id[ID_TEXT_LENGTH + 1], eve_id[ID_TEXT_LENGTH + 1];
+    struct interface interface;
+    struct grants *grants;
+    FILE *out;
+
+    id_encode(dave_key, dave_id);
+    id_encode(eve_key, eve_id);
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/peers.json", folder);
+    out = learned != NULL ? fopen(file, "w") : NULL;
+    if (out != NULL) {
+        assert_true(fprintf(out, learned, carol_id, dave_id, eve_id) > 0);
+        fclose(out);
+    }
+    snprintf(text, sizeof text,
+             "{\"state_dir\": \"%s\", \"peers\": [{\"name\": \"bob\", \"id\": \"%s\"},"
+             "{\"name\": \"net\", \"id\": \"%s\", \"allowed_ips\": [\"0.0.0.0/0\"]}]}",
+             folder, bob_id, "PG1AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQTCQKRMFYYDENBWHA5DYPQNTDNSA");
+    write_config(text);
+    grants = load(&interface);
+    assert_int_equal(grants_learn(grants), 0);
+    unlink(file);
+    rmdir(folder);
+    return grants;
+}
+
+/* What stands of the device with the key, before it is set, is judged by. */
+static const struct grant *standing(const struct grants *grants, const uint8_t *key)
+{
+    struct prefix ipv6, ipv4;
+
+    id_overlay(key, &ipv6, &ipv4);
+    return grants_of(grants, "", &ipv6);
+}
+
+#define LEARNED                                                                                    \
+    "{\"version\": 1, \"peers\": [{\"name\": \"carol\", \"id\": \"%1$s\", \"addresses\": {},"      \
+    "\"inbound\": [\"tcp/22\"], \"allowed_ips\": [\"fd00::/8\"]},"                                 \
+    "{\"name\": \"dave\", \"id\": \"%2$s\", \"addresses\": {}},"                                   \
+    "{\"name\": \"eve\", \"id\": \"%3$s\", \"addresses\": {}, \"introduced_by\": \"dave\"}]}"
+
+static void a_learned_peer_that_stands_begins_what_it_could_before(void **state)
+{
+    struct grants *grants = load_learned(LEARNED), *again;
+    struct interface interface;
+    struct prefix ipv6, ipv4;
+
+    (void)state;
+    assert_int_equal(standing(grants, carol_key)->inbound.kind, INBOUND_LIST);
+    assert_int_equal(standing(grants, carol_key)->inbound.items[0].first, 22);
+    assert_int_equal(standing(grants, dave_key)->inbound.kind, INBOUND_ALL);
+    assert_string_equal(standing(grants, bob_key)->peer, "bob");
+    id_overlay(carol_key, &ipv6, &ipv4);
+    assert_int_equal(grants_of(grants, "", &ipv4)->inbound.kind, INBOUND_LIST);
+    assert_null(grants_of(grants, "carol", &ipv4));
+    /* Its file gives it no address. */
+    assert_int_equal(of(grants, "", "fd00::/8")->inbound.kind, INBOUND_NONE);
+    again = load(&interface);
+    grants_keep_learned(again, grants);
+    grants_destroy(grants);
+    assert_int_equal(standing(again, carol_key)->inbound.kind, INBOUND_LIST);
+    grants_destroy(again);
+}
+
+static void who_stands_and_is_no_peer_begins_nothing(void **state)
+{
+    static const char *const files[] = {LEARNED, NULL, "{\"version\": 1, \"pee", "{}",
+                                        "{\"peers\": [{\"name\": \"eve\"}]}"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        struct grants *grants = load_learned(files[i]);
+
+        assert_int_equal(standing(grants, eve_key)->inbound.kind, INBOUND_NONE);
+        assert_string_equal(standing(grants, bob_key)->peer, "bob");
+        grants_destroy(grants);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +481,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_peer_without_a_name_is_whose_prefix_is_longest, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_is_still_granted_after_a_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_learned_peer_that_stands_begins_what_it_could_before,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(who_stands_and_is_no_peer_begins_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(only_overlay_addresses_may_be_told, setup, teardown),
     };
 

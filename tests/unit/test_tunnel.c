@@ -498,6 +498,8 @@ static struct tunnel *open_at(int64_t now)
     return t;
 }
 
+static const char *said_inbound; /* `inbound` of what is set next; NULL: none */
+
 static int set(struct tunnel *t, const char *name, const char *public, const char *allowed,
                int64_t keepalive)
 {
@@ -505,8 +507,10 @@ static int set(struct tunnel *t, const char *name, const char *public, const cha
     struct message_peer_set m = {.peer = (char *)(uintptr_t)name,
                                  .wg_public_key = (char *)(uintptr_t) public,
                                  .allowed_ips = {.items = items, .count = 1},
-                                 .keepalive = keepalive};
+                                 .keepalive = keepalive,
+                                 .inbound = (char *)(uintptr_t)said_inbound};
 
+    said_inbound = NULL;
     return tunnel_peer_set(t, &m, &err);
 }
 
@@ -949,6 +953,61 @@ static void what_a_peer_may_begin_is_ruled_before_wireguard_has_it(void **state)
     tunnel_destroy(t);
 }
 
+static void what_the_broker_says_rules_before_wireguard_has_it(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    tunnel_inbound_set(t, open_all, NULL);
+    said_inbound = "tcp/22";
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    assert_string_equal(world.said, "inbound new allowed route ");
+    assert_string_equal(world.inbound, "10.66.0.2/32 ");
+    said_inbound = "tcp/0";
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), -EINVAL);
+    assert_non_null(strstr(err.message, "peer-set: inbound: 'tcp/0' is neither all, none nor"));
+    assert_string_equal(world.inbound, "10.66.0.2/32 ");
+    said_inbound = "none";
+    assert_int_equal(set(t, "carol", "no key", "10.66.0.3/32", 25), -EINVAL);
+    assert_string_equal(world.inbound, "10.66.0.2/32 ");
+    said_inbound = "all";
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    assert_string_equal(world.inbound, "");
+    tunnel_destroy(t);
+}
+
+static void what_the_broker_says_widens_nothing(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    tunnel_inbound_set(t, close_bob, NULL);
+    said_inbound = "all";
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    assert_string_equal(world.inbound, "10.66.0.2/32 ");
+    tunnel_destroy(t);
+}
+
+/* An earlier word stays where a later one could not be carried out. */
+static void what_is_refused_leaves_what_was_said(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    tunnel_inbound_set(t, open_all, NULL);
+    said_inbound = "none";
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    said_inbound = "none";
+    assert_int_equal(set(t, "carol", KEY_C, "10.66.0.3/32", 25), 0);
+    world.refuse = true;
+    said_inbound = "all";
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), -EIO);
+    world.refuse = false;
+    assert_int_equal(set(t, "carol", KEY_C, "10.66.0.3/32", 25), 0);
+    assert_string_equal(world.inbound, "10.66.0.2/32 ");
+    tunnel_destroy(t);
+}
+
 static void a_changed_grant_rules_at_once(void **state)
 {
     struct tunnel *t = joined();
@@ -1131,6 +1190,9 @@ int main(void)
         cmocka_unit_test_setup(a_peer_that_moved_is_followed_when_a_base_goes, setup),
         cmocka_unit_test_setup(a_deleted_interface_is_made_and_filled_again, setup),
         cmocka_unit_test_setup(what_a_peer_may_begin_is_ruled_before_wireguard_has_it, setup),
+        cmocka_unit_test_setup(what_the_broker_says_rules_before_wireguard_has_it, setup),
+        cmocka_unit_test_setup(what_the_broker_says_widens_nothing, setup),
+        cmocka_unit_test_setup(what_is_refused_leaves_what_was_said, setup),
         cmocka_unit_test_setup(a_changed_grant_rules_at_once, setup),
         cmocka_unit_test_setup(an_adopted_peer_stays_ruled, setup),
         cmocka_unit_test_setup(nobody_comes_in_where_nothing_can_be_ruled, setup),
