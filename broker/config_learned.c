@@ -225,6 +225,7 @@ static int add(struct config *config, const struct learned_peer *peer,
     added->learned = true;
     strcpy(added->grant.peer, peer->contact.name);
     memcpy(added->grant.key, peer->key, ID_KEY_BYTES);
+    added->grant.inbound = peer->inbound;
     id_encode(peer->key, added->id);
     added->addresses = copy_room(config->transport_count, sizeof *added->addresses, &failed);
     for (size_t i = 0; added->addresses != NULL && i < config->transport_count; i++)

@@ -315,12 +315,14 @@ static bool may_enter(const struct control *control, bool changes)
 
 static void client_greet(struct control_client *client)
 {
+    static char *capabilities[] = {(char *)(uintptr_t) "inbound"};
     struct message m;
 
     message_init(&m, MESSAGE_control_hello);
     m.control_hello.protocol = PROTOCOL_VERSION;
     m.control_hello.version = (char *)(uintptr_t)client->control->options.version;
     m.control_hello.changes = client->changes;
+    m.control_hello.capabilities = (struct strings){.items = capabilities, .count = 1};
     client_say(client, &m);
 }
 

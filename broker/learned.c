@@ -79,7 +79,19 @@ struct learned_peer *learned_peer_add(struct learned *learned, const uint8_t key
     peer->contact = *contact;
     peer->invitation = copy;
     peer->introduced_by[0] = '\0';
+    peer->inbound = (struct inbound){.kind = INBOUND_ALL};
     return peer;
+}
+
+void learned_peer_put_back(struct learned *learned, const struct learned_peer *before)
+{
+    struct learned_peer *peer =
+        learned_peer_add(learned, before->key, &before->contact, NULL, NULL);
+
+    if (peer == NULL)
+        return;
+    strcpy(peer->introduced_by, before->introduced_by);
+    peer->inbound = before->inbound;
 }
 
 void learned_peer_accepted(struct learned_peer *peer)
@@ -218,9 +230,10 @@ static int read_invitation_text(const struct json_at *peer, const char **text, s
 
 static int read_peer(struct learned *learned, const struct json_at *at, struct error *err)
 {
-    static const char *const known[] = {"name",          "id", "addresses", "invitation",
-                                        "introduced_by", NULL};
+    static const char *const known[] = {"name",          "id",      "addresses", "invitation",
+                                        "introduced_by", "inbound", NULL};
     struct contact contact = {.count = 0};
+    struct inbound inbound = {.kind = INBOUND_ALL};
     char by[PEER_NAME_MAX + 1] = "";
     struct learned_peer *peer;
     uint8_t key[ID_KEY_BYTES];
@@ -234,10 +247,13 @@ static int read_peer(struct learned *learned, const struct json_at *at, struct e
         return -EINVAL;
     if (json_member(at, "introduced_by", &id) && read_name(at, "introduced_by", by, err) < 0)
         return -EINVAL;
+    if (json_member(at, "inbound", &id) && inbound_read(&inbound, &id, err) < 0)
+        return -EINVAL;
     peer = learned_peer_add(learned, key, &contact, text, &why);
     if (peer == NULL)
         return json_fail(at, err, why.code, "%s", why.message);
     strcpy(peer->introduced_by, by);
+    peer->inbound = inbound;
     return 0;
 }
 
@@ -260,7 +276,7 @@ static int read_secret(const struct json_at *invitation, uint8_t secret[INVITATI
 
 static int read_invitation(struct learned *learned, const struct json_at *at, struct error *err)
 {
-    static const char *const known[] = {"name", "secret", "expires", "used_by", NULL};
+    static const char *const known[] = {"name", "secret", "expires", "used_by", "inbound", NULL};
     struct learned_invitation *own = &learned->invitations[learned->invitation_count];
     struct json_at member;
 
@@ -273,6 +289,9 @@ static int read_invitation(struct learned *learned, const struct json_at *at, st
         return -EINVAL;
     own->used = json_member(at, "used_by", &member);
     if (own->used && read_id(&member, own->used_by, err) < 0)
+        return -EINVAL;
+    own->says_inbound = json_member(at, "inbound", &member);
+    if (own->says_inbound && inbound_read(&own->inbound, &member, err) < 0)
         return -EINVAL;
     learned->invitation_count++;
     return 0;
@@ -393,6 +412,22 @@ static void write_text(FILE *out, const char *key, const char *text)
     free(quoted);
 }
 
+/* As inbound_read() takes it. */
+static void write_inbound(FILE *out, const struct inbound *inbound)
+{
+    char text[INBOUND_TEXT_SIZE];
+    bool list = inbound->kind == INBOUND_LIST;
+
+    fputs(list ? "\"inbound\": [\"" : "\"inbound\": \"", out);
+    for (const char *at = inbound_format(inbound, text); *at != '\0'; at++) {
+        if (*at == ',')
+            fputs("\", \"", out);
+        else
+            fputc(*at, out);
+    }
+    fputs(list ? "\"]" : "\"", out);
+}
+
 static void write_peer(FILE *out, const struct learned_peer *peer, const char *separator)
 {
     char id[ID_TEXT_LENGTH + 1], *addresses = contact_addresses_text(&peer->contact);
@@ -410,6 +445,10 @@ static void write_peer(FILE *out, const struct learned_peer *peer, const char *s
     if (peer->introduced_by[0] != '\0') {
         fputs(",\n     ", out);
         write_text(out, "introduced_by", peer->introduced_by);
+    }
+    if (peer->inbound.kind != INBOUND_ALL) {
+        fputs(",\n     ", out);
+        write_inbound(out, &peer->inbound);
     }
     fputc('}', out);
 }
@@ -430,6 +469,10 @@ static void write_invitation(FILE *out, const struct learned_invitation *invitat
     if (invitation->used) {
         id_encode(invitation->used_by, id);
         fprintf(out, ", \"used_by\": \"%s\"", id);
+    }
+    if (invitation->says_inbound) {
+        fputs(", ", out);
+        write_inbound(out, &invitation->inbound);
     }
     fputc('}', out);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * STATE_DIR/peers.json: what was learned by invitations. It can hold no command, no route and no
- * allowed address: peers in it have the overlay addresses of their ids and nothing else.
+ * allowed address: peers in it have the overlay addresses of their ids and nothing else. wg-setup
+ * reads it too: wg-setup/learned.h.
  */
 #ifndef BROKER_LEARNED_H
 #define BROKER_LEARNED_H
 
 #include <stdbool.h>
 
+#include "protocol/inbound.h"
 #include "protocol/invitation.h"
 
 #define LEARNED_FILE            PEERS_LEARNED_FILE
@@ -24,6 +26,7 @@ struct learned_peer {
     /* The peer that introduced it; "" for a peer. What was introduced is none until it is accepted
      * here. */
     char introduced_by[PEER_NAME_MAX + 1];
+    struct inbound inbound; /* what it may begin here; default: all */
 };
 
 /* One that we made. */
@@ -33,6 +36,8 @@ struct learned_invitation {
     int64_t expires; /* seconds since 1970 */
     bool used;
     uint8_t used_by[ID_KEY_BYTES];
+    bool says_inbound; /* `inbound` is the joiner's to be, also where it is a peer already */
+    struct inbound inbound;
 };
 
 struct learned {
@@ -59,6 +64,8 @@ struct learned_peer *learned_peer_with_key(const struct learned *learned,
 struct learned_peer *learned_peer_add(struct learned *learned, const uint8_t key[ID_KEY_BYTES],
                                       const struct contact *contact, const char *invitation,
                                       struct error *err);
+/* One that was removed, or else is as it was, but without an invitation. Nothing without memory. */
+void learned_peer_put_back(struct learned *learned, const struct learned_peer *before);
 void learned_peer_remove(struct learned *learned, struct learned_peer *peer);
 /* It has accepted us. */
 void learned_peer_accepted(struct learned_peer *peer);

@@ -432,10 +432,11 @@ static struct learned_peer *learned_or_told(struct pairing *pairing, const char 
     return NULL;
 }
 
-int pairing_accept(struct pairing *pairing, const char *peer, struct error *err)
+int pairing_accept(struct pairing *pairing, const char *peer, const struct inbound *inbound,
+                   struct error *err)
 {
     struct learned_peer *learned = learned_or_told(pairing, peer, err);
-    char by[PEER_NAME_MAX + 1];
+    struct learned_peer before;
     int rc;
 
     if (learned == NULL)
@@ -444,14 +445,16 @@ int pairing_accept(struct pairing *pairing, const char *peer, struct error *err)
         error_set(err, "no-introduction", "'%s' is a peer already", peer);
         return -EEXIST;
     }
-    strcpy(by, learned->introduced_by);
+    before = *learned;
     learned->introduced_by[0] = '\0';
+    if (inbound != NULL)
+        learned->inbound = *inbound;
     rc = pairing_save(pairing, err);
     if (rc < 0) {
-        strcpy(learned->introduced_by, by);
+        *learned = before;
         return rc;
     }
-    pairing->broker->tell(pairing->data, peer, "joined", by);
+    pairing->broker->tell(pairing->data, peer, "joined", before.introduced_by);
     pairing->broker->changed(pairing->data);
     return 0;
 }
@@ -494,7 +497,7 @@ int pairing_remove(struct pairing *pairing, const char *peer, struct error *err)
     learned_peer_remove(&pairing->learned, learned);
     rc = pairing_save(pairing, err);
     if (rc < 0) {
-        learned_peer_add(&pairing->learned, kept.key, &kept.contact, NULL, NULL);
+        learned_peer_put_back(&pairing->learned, &kept);
         return rc;
     }
     pairing->broker->tell(pairing->data, name, "removed", NULL);

@@ -126,17 +126,22 @@ void pairing_introduced(struct pairing *pairing, const char *by,
 
 /* What people ask for. Each: 0, or -errno with `err` filled. */
 
+/* Where `inbound` is given it says what the other device may begin here. With NULL that is
+ * everything, but for a device that is a peer already what it was. */
+
 /* `name` ("" for its own) is the joiner's here; `lifetime` in seconds, 0 for PAIRING_EXPIRES_S. */
 int pairing_invite(struct pairing *pairing, const char *name, int64_t lifetime,
-                   struct invitation *made, struct error *err);
+                   const struct inbound *inbound, struct invitation *made, struct error *err);
 /* Takes back the invitation with that name, 16 hex digits (joining_name()). */
 int pairing_cancel(struct pairing *pairing, const char *invitation, struct error *err);
 /* `name` ("" for its own) is the inviter's here; `peer` gets the name that it has, `key` its public
  * identity key. */
 int pairing_join(struct pairing *pairing, const char *text, const char *name,
-                 char peer[PEER_NAME_MAX + 1], uint8_t key[ID_KEY_BYTES], struct error *err);
+                 const struct inbound *inbound, char peer[PEER_NAME_MAX + 1],
+                 uint8_t key[ID_KEY_BYTES], struct error *err);
 /* One that was introduced; pairing_remove() declines it. */
-int pairing_accept(struct pairing *pairing, const char *peer, struct error *err);
+int pairing_accept(struct pairing *pairing, const char *peer, const struct inbound *inbound,
+                   struct error *err);
 int pairing_rename(struct pairing *pairing, const char *peer, const char *name, struct error *err);
 int pairing_remove(struct pairing *pairing, const char *peer, struct error *err);
 

@@ -256,7 +256,7 @@ static const char *invitation_state(const struct learned_invitation *invitation)
 static void say_invitation(const struct broker *broker, const struct learned_invitation *invitation,
                            struct message *m, control_say *say, void *client)
 {
-    char digits[2 * JOINING_NAME_BYTES + 1];
+    char digits[2 * JOINING_NAME_BYTES + 1], inbound[INBOUND_TEXT_SIZE];
     uint8_t name[JOINING_NAME_BYTES];
     const char *peer = invitation->name[0] != '\0' ? invitation->name : NULL;
     const struct learned_peer *joined = NULL;
@@ -269,6 +269,8 @@ static void say_invitation(const struct broker *broker, const struct learned_inv
     m->control_invitation.state = text(invitation_state(invitation));
     m->control_invitation.expires = invitation->expires;
     m->control_invitation.peer = text(joined != NULL ? joined->contact.name : peer);
+    if (invitation->says_inbound)
+        m->control_invitation.inbound = text(inbound_format(&invitation->inbound, inbound));
     say(client, m);
 }
 
@@ -299,17 +301,32 @@ static int check_overlay(const struct broker *broker, struct error *err)
     return -EINVAL;
 }
 
+/* *inbound is `room` where something was said, else NULL. */
+static int read_inbound(const char *said, struct inbound *room, const struct inbound **inbound,
+                        struct error *err)
+{
+    *inbound = said != NULL ? room : NULL;
+    if (said == NULL || inbound_parse(room, said, err) == 0)
+        return 0;
+    error_prefix(err, "inbound: ");
+    return -EINVAL;
+}
+
 static int control_invite(struct broker *broker, const struct message_control_invite *asked,
                           control_say *say, void *client, struct error *err)
 {
     const struct learned *learned = pairing_learned(broker->pairing);
     char encoded[INVITATION_TEXT_SIZE], *transports[CONTACT_TRANSPORTS_MAX];
+    const struct inbound *inbound;
+    struct inbound room;
     struct invitation made;
     struct message m;
 
-    if (any_ready(broker, err) < 0 || check_overlay(broker, err) < 0 ||
+    if (read_inbound(asked->inbound, &room, &inbound, err) < 0 || any_ready(broker, err) < 0 ||
+        check_overlay(broker, err) < 0 ||
         pairing_invite(broker->pairing, asked->peer != NULL ? asked->peer : "",
-                       asked->lifetime != MESSAGE_ABSENT ? asked->lifetime : 0, &made, err) < 0)
+                       asked->lifetime != MESSAGE_ABSENT ? asked->lifetime : 0, inbound, &made,
+                       err) < 0)
         return -EINVAL;
     invitation_encode(&made, encoded);
     message_init(&m, MESSAGE_control_invitation);
@@ -342,14 +359,16 @@ static int control_join(struct broker *broker, const struct message_control_join
                         control_say *say, void *client, struct error *err)
 {
     char name[PEER_NAME_MAX + 1], id[ID_TEXT_LENGTH + 1], overlay[2][PREFIX_TEXT_SIZE];
+    const struct inbound *inbound;
+    struct inbound room;
     char *items[] = {overlay[0], overlay[1]};
     uint8_t key[ID_KEY_BYTES];
     struct prefix ipv6, ipv4;
     struct message m;
 
-    if (check_overlay(broker, err) < 0 ||
-        pairing_join(broker->pairing, asked->text, asked->peer != NULL ? asked->peer : "", name,
-                     key, err) < 0)
+    if (read_inbound(asked->inbound, &room, &inbound, err) < 0 || check_overlay(broker, err) < 0 ||
+        pairing_join(broker->pairing, asked->text, asked->peer != NULL ? asked->peer : "", inbound,
+                     name, key, err) < 0)
         return -EINVAL;
     id_encode(key, id);
     id_overlay(key, &ipv6, &ipv4);
@@ -444,6 +463,17 @@ static int control_introductions(const struct broker *broker, int64_t ref, contr
     return 0;
 }
 
+static int control_accept(struct broker *broker, const struct message_control_accept *asked,
+                          struct error *err)
+{
+    const struct inbound *inbound;
+    struct inbound room;
+
+    if (read_inbound(asked->inbound, &room, &inbound, err) < 0)
+        return -EINVAL;
+    return pairing_accept(broker->pairing, asked->peer, inbound, err);
+}
+
 int pairing_broker_control(void *data, const struct message *m, control_say *say, void *client,
                            struct error *err)
 {
@@ -471,7 +501,7 @@ int pairing_broker_control(void *data, const struct message *m, control_say *say
     case MESSAGE_control_introductions:
         return control_introductions(broker, m->control_introductions.ref, say, client);
     case MESSAGE_control_accept:
-        return pairing_accept(broker->pairing, m->control_accept.peer, err);
+        return control_accept(broker, &m->control_accept, err);
     default:
         error_set(err, "unknown-request", "this broker does not know that request");
         return -EINVAL;

@@ -165,22 +165,27 @@ static struct learned_peer *learn(struct pairing *pairing,
                  peer->contact.name);
         refresh(peer, &contact);
         peer->introduced_by[0] = '\0';
-        return peer;
+    } else {
+        if (invitation->name[0] != '\0')
+            strcpy(contact.name, invitation->name);
+        pairing_free_name(pairing, contact.name);
+        peer = learned_peer_add(&pairing->learned, asked->key, &contact, NULL, err);
     }
-    if (invitation->name[0] != '\0')
-        strcpy(contact.name, invitation->name);
-    pairing_free_name(pairing, contact.name);
-    return learned_peer_add(&pairing->learned, asked->key, &contact, NULL, err);
+    if (peer != NULL && invitation->says_inbound)
+        peer->inbound = invitation->inbound;
+    return peer;
 }
 
-/* A peer that was there before stays with what it said last; that is no harm. */
-static void unlearn(struct pairing *pairing, struct learned_invitation *invitation, bool known,
-                    const uint8_t key[ID_KEY_BYTES])
+/* `before` is the peer as it was, NULL where it was none. */
+static void unlearn(struct pairing *pairing, struct learned_invitation *invitation,
+                    const struct learned_peer *before, const uint8_t key[ID_KEY_BYTES])
 {
     struct learned_peer *peer = learned_peer_with_key(&pairing->learned, key);
 
     invitation->used = false;
-    if (!known && peer != NULL)
+    if (peer != NULL && before != NULL)
+        *peer = *before;
+    else if (peer != NULL)
         learned_peer_remove(&pairing->learned, peer);
 }
 
@@ -199,16 +204,19 @@ static enum joining_result take_in(struct pairing *pairing, struct learned_invit
                                    const struct joining_asked *asked)
 {
     bool configured = pairing->broker->name_of(pairing->data, asked->key) != NULL;
-    bool known = configured || learned_peer_with_key(&pairing->learned, asked->key) != NULL;
+    const struct learned_peer *known = learned_peer_with_key(&pairing->learned, asked->key);
+    struct learned_peer before;
     struct error err;
 
+    if (known != NULL)
+        before = *known;
     if (!configured && learn(pairing, invitation, asked, &err) == NULL) {
         say_refused(pairing, asked->joiner.name, err.message);
         return JOINING_REFUSED;
     }
     use_up(pairing, invitation, asked->key);
     if (pairing_save(pairing, &err) < 0) {
-        unlearn(pairing, invitation, known, asked->key);
+        unlearn(pairing, invitation, known != NULL ? &before : NULL, asked->key);
         say_refused(pairing, asked->joiner.name, err.message);
         return JOINING_REFUSED;
     }
@@ -323,7 +331,7 @@ static int check_lifetime(int64_t lifetime, struct error *err)
 }
 
 int pairing_invite(struct pairing *pairing, const char *name, int64_t lifetime,
-                   struct invitation *made, struct error *err)
+                   const struct inbound *inbound, struct invitation *made, struct error *err)
 {
     int64_t now = pairing->broker->wall(pairing->data);
     struct learned_invitation *invitation;
@@ -339,6 +347,9 @@ int pairing_invite(struct pairing *pairing, const char *name, int64_t lifetime,
     invitation = learned_invitation_add(&pairing->learned, name, now + lifetime, now, err);
     if (invitation == NULL)
         return -ENOBUFS;
+    invitation->says_inbound = inbound != NULL;
+    if (inbound != NULL)
+        invitation->inbound = *inbound;
     rc = pairing_save(pairing, err);
     if (rc < 0) {
         learned_invitation_remove(&pairing->learned, invitation);

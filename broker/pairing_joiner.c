@@ -328,10 +328,13 @@ static int check_invitation(struct pairing *pairing, const struct invitation *in
 
 /* The peer to be, under the name asked for; the one that it is already, with new addresses. */
 static struct learned_peer *learn(struct pairing *pairing, const struct invitation *invitation,
-                                  const char *text, const char *name, struct error *err)
+                                  const char *text, const char *name, const struct inbound *inbound,
+                                  struct error *err)
 {
     struct learned_peer *known = learned_peer_with_key(&pairing->learned, invitation->key);
     struct contact contact = invitation->inviter;
+    struct inbound may = {.kind = INBOUND_ALL};
+    struct learned_peer *peer;
 
     if (known != NULL && name[0] != '\0' && strcmp(known->contact.name, name) != 0) {
         error_set(err, "duplicate",
@@ -342,6 +345,7 @@ static struct learned_peer *learn(struct pairing *pairing, const struct invitati
     }
     if (known != NULL) {
         strcpy(contact.name, known->contact.name);
+        may = known->inbound;
         learned_peer_remove(&pairing->learned, known);
     } else if (name[0] != '\0') {
         if (pairing_check_name(pairing, name, err) < 0)
@@ -350,7 +354,10 @@ static struct learned_peer *learn(struct pairing *pairing, const struct invitati
     } else {
         pairing_free_name(pairing, contact.name);
     }
-    return learned_peer_add(&pairing->learned, invitation->key, &contact, text, err);
+    peer = learned_peer_add(&pairing->learned, invitation->key, &contact, text, err);
+    if (peer != NULL)
+        peer->inbound = inbound != NULL ? *inbound : may;
+    return peer;
 }
 
 /* What could not be saved is as it was. */
@@ -361,11 +368,12 @@ static void put_back(struct pairing *pairing, struct learned_peer *peer,
         return;
     learned_peer_remove(&pairing->learned, peer);
     if (before != NULL)
-        learned_peer_add(&pairing->learned, before->key, &before->contact, NULL, NULL);
+        learned_peer_put_back(&pairing->learned, before);
 }
 
 int pairing_join(struct pairing *pairing, const char *text, const char *name,
-                 char peer_name[PEER_NAME_MAX + 1], uint8_t key[ID_KEY_BYTES], struct error *err)
+                 const struct inbound *inbound, char peer_name[PEER_NAME_MAX + 1],
+                 uint8_t key[ID_KEY_BYTES], struct error *err)
 {
     struct invitation invitation;
     struct learned_peer *peer, before;
@@ -381,7 +389,7 @@ int pairing_join(struct pairing *pairing, const char *text, const char *name,
     known = peer != NULL;
     if (known)
         before = *peer;
-    peer = learn(pairing, &invitation, text, name, err);
+    peer = learn(pairing, &invitation, text, name, inbound, err);
     rc = peer != NULL ? pairing_save(pairing, err) : -EINVAL;
     if (rc < 0) {
         put_back(pairing, peer, known ? &before : NULL);

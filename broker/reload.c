@@ -252,11 +252,11 @@ static void carry_out(struct reload *reload, const struct config_change *change)
         peer_moves(reload, change);
         break;
     case CONFIG_PEER_ALLOWED:
+    case CONFIG_PEER_INBOUND:
         peer_handle(reload->peers[change->after], SESSION_GRANTED, 0, NULL);
         break;
     case CONFIG_TRANSPORT_REMOVED:
     case CONFIG_PEER_REMOVED:
-    case CONFIG_PEER_INBOUND:
     case CONFIG_ICE:
     case CONFIG_NAME:
     case CONFIG_INTRODUCTIONS:

@@ -142,6 +142,7 @@ static const char *peer_state(const struct peer *peer, const struct session_view
 
 static void say_peer(const struct peer *peer, int64_t ref, control_say *say, void *client)
 {
+    static char inbound[INBOUND_TEXT_SIZE];
     static struct texts room;
     const struct grant *grant = &peer->config->grant;
     struct session_view view = session_look(peer->session);
@@ -161,6 +162,7 @@ static void say_peer(const struct peer *peer, int64_t ref, control_say *say, voi
     m.status_peer.online = online_names(peer, online);
     m.status_peer.allowed_ips =
         overlay_texts(&room, grant->key, grant->allowed, grant->allowed_count);
+    m.status_peer.inbound = text(inbound_format(&grant->inbound, inbound));
     say(client, &m);
 }
 

@@ -309,6 +309,7 @@ void wireguard_send(struct broker *broker, const struct peer *peer, struct messa
 {
     static char texts[PEER_ALLOWED_MAX][PREFIX_TEXT_SIZE];
     static char *items[PEER_ALLOWED_MAX];
+    static char inbound[INBOUND_TEXT_SIZE];
     char *name = (char *)(uintptr_t)peer->config->grant.peer;
     int64_t ref = ++broker->wg.ref;
 
@@ -319,6 +320,11 @@ void wireguard_send(struct broker *broker, const struct peer *peer, struct messa
         m->peer_set.id = (char *)(uintptr_t)peer->config->id;
         m->peer_set.allowed_ips.items = items;
         m->peer_set.allowed_ips.count = allowed_texts(peer, texts, items);
+        /* Of the others it reads that itself. */
+        if (peer->config->learned) {
+            inbound_format(&peer->config->grant.inbound, inbound);
+            m->peer_set.inbound = inbound;
+        }
         break;
     case MESSAGE_wg_peer_remove:
         m->wg_peer_remove.ref = ref;

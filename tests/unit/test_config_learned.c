@@ -105,6 +105,7 @@ static void learned_peers_stand_behind_with_their_overlay_addresses(void **state
     (void)state;
     learn("b", 1, "ls", "there");
     learn("c", 2, "gone", "x");
+    learned.peers[1].inbound.kind = INBOUND_NONE;
     assert_int_equal(config_add_learned(config, &learned, keys[3]), 0);
     assert_int_equal(config->peer_count, 3);
     assert_false(config->peers[0].learned);
@@ -114,6 +115,8 @@ static void learned_peers_stand_behind_with_their_overlay_addresses(void **state
     assert_null(config->peers[1].addresses[0]);
     assert_string_equal(config->peers[1].addresses[1], "there");
     assert_null(config->peers[2].addresses[1]);
+    assert_int_equal(config->peers[1].grant.inbound.kind, INBOUND_ALL);
+    assert_int_equal(config->peers[2].grant.inbound.kind, INBOUND_NONE);
     allowed_are(&config->peers[1], true, true);
     config_destroy(config);
 }

@@ -267,7 +267,9 @@ static void a_client_is_greeted_and_told_what_it_may(void **state)
     (void)state;
     begin(&s);
     ask_begin(&owner, &s);
-    expect(&owner, &s, "{\"type\":\"hello\",\"protocol\":1,\"version\":\"1.2\",\"changes\":true}");
+    expect(&owner, &s,
+           "{\"type\":\"hello\",\"protocol\":1,\"version\":\"1.2\",\"changes\":true,"
+           "\"capabilities\":[\"inbound\"]}");
     connecting_uid = 0;
     ask_begin(&root, &s);
     expect(&root, &s, "\"changes\":true");

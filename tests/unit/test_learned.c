@@ -121,6 +121,61 @@ static void what_is_written_is_read_again(void **state)
     assert_memory_equal(learned.invitations[1].used_by, learned.peers[0].key, ID_KEY_BYTES);
 }
 
+static void what_a_peer_may_begin_is_read_again(void **state)
+{
+    static const char *const said[] = {"none", "tcp/22,udp/60000-61000,icmp", "all"};
+    struct learned_invitation *made;
+    char text[INBOUND_TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(
+            inbound_parse(&add(said[i][0] == 't' ? "bob" : said[i], (uint8_t)i)->inbound, said[i],
+                          &err),
+            0);
+        made = learned_invitation_add(&learned, "", 1000, 10, &err);
+        made->says_inbound = true;
+        assert_int_equal(inbound_parse(&made->inbound, said[i], &err), 0);
+    }
+    assert_non_null(learned_invitation_add(&learned, "", 1000, 10, &err));
+    assert_int_equal(learned_write(&learned, folder, &err), 0);
+    read_again();
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(inbound_format(&learned.peers[i].inbound, text), said[i]);
+        assert_true(learned.invitations[i].says_inbound);
+        assert_string_equal(inbound_format(&learned.invitations[i].inbound, text), said[i]);
+    }
+    assert_false(learned.invitations[3].says_inbound);
+}
+
+/* As brokers wrote it that knew of no `inbound`. */
+static void a_file_without_it_lets_peers_begin_everything(void **state)
+{
+    (void)state;
+    write_file(
+        "peers.json",
+        "{\"version\":1,\"peers\":[{\"name\":\"b\",\"id\":\"" ID "\",\"addresses\":{}}],"
+        "\"invitations\":[{\"secret\":\"00112233445566778899aabbccddeeff\",\"expires\":1}]}");
+    read_again();
+    assert_int_equal(learned.peers[0].inbound.kind, INBOUND_ALL);
+    assert_false(learned.invitations[0].says_inbound);
+}
+
+static void one_that_was_removed_comes_back_as_it_was(void **state)
+{
+    struct learned_peer before;
+
+    (void)state;
+    strcpy(add("bob", 1)->introduced_by, "carol");
+    learned.peers[0].inbound.kind = INBOUND_NONE;
+    before = learned.peers[0];
+    learned_peer_remove(&learned, &learned.peers[0]);
+    learned_peer_put_back(&learned, &before);
+    assert_string_equal(learned.peers[0].introduced_by, "carol");
+    assert_int_equal(learned.peers[0].inbound.kind, INBOUND_NONE);
+    assert_string_equal(learned.peers[0].contact.name, "bob");
+}
+
 static void without_a_file_nothing_is_known(void **state)
 {
     (void)state;
@@ -202,6 +257,10 @@ static void each_wrong_place_is_told(void **state)
         {MADE("\"secret\":\"00112233445566778899aabbccddeeff\""), "expires"},
         {MADE("\"secret\":\"00112233445566778899aabbccddeeff\",\"expires\":1,\"used_by\":\"x\""),
          "$.invitations[0].used_by"},
+        {PEER("\"name\":\"b\",\"id\":\"" ID "\",\"addresses\":{},\"inbound\":\"some\""),
+         "$.peers[0].inbound: 'some' is neither"},
+        {MADE("\"secret\":\"00112233445566778899aabbccddeeff\",\"expires\":1,\"inbound\":[]"),
+         "$.invitations[0].inbound"},
     };
 
     (void)state;
@@ -261,6 +320,9 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(what_is_written_is_read_again),
+        TEST(what_a_peer_may_begin_is_read_again),
+        TEST(a_file_without_it_lets_peers_begin_everything),
+        TEST(one_that_was_removed_comes_back_as_it_was),
         TEST(without_a_file_nothing_is_known),
         TEST(a_broken_file_gives_its_previous_copy_and_is_kept),
         TEST(a_file_that_is_gone_gives_its_previous_copy),

@@ -59,6 +59,8 @@ static size_t queued;
 static bool has[TRANSPORTS];
 static bool answers_lost;
 static int64_t now, wall;
+/* What the next to be invited, or to be joined, may begin; NULL: nothing is said. */
+static const struct inbound *may;
 static struct error err;
 
 #define ALICE (&devices[0])
@@ -373,6 +375,7 @@ static int begin(void **state)
     memset(&err, 0, sizeof err);
     has[TOX] = has[LAN] = true;
     answers_lost = false;
+    may = NULL;
     now = 5000;
     wall = 1800000000;
     for (size_t i = 0; i < DEVICES; i++) {
@@ -423,7 +426,7 @@ static const char *invite(const char *name, int64_t lifetime)
     static char text[INVITATION_TEXT_SIZE];
     struct invitation made;
 
-    if (pairing_invite(ALICE->pairing, name, lifetime, &made, &err) < 0)
+    if (pairing_invite(ALICE->pairing, name, lifetime, may, &made, &err) < 0)
         fail_msg("%s", err.message);
     invitation_encode(&made, text);
     return text;
@@ -434,7 +437,7 @@ static void join_as(struct device *device, const char *text, const char *name)
     char peer[PEER_NAME_MAX + 1];
     uint8_t key[ID_KEY_BYTES];
 
-    if (pairing_join(device->pairing, text, name, peer, key, &err) < 0)
+    if (pairing_join(device->pairing, text, name, may, peer, key, &err) < 0)
         fail_msg("%s", err.message);
     settle();
 }
@@ -445,7 +448,7 @@ static void refused(struct device *device, const char *text, const char *name, c
     uint8_t key[ID_KEY_BYTES];
 
     memset(&err, 0, sizeof err);
-    assert_true(pairing_join(device->pairing, text, name, peer, key, &err) < 0);
+    assert_true(pairing_join(device->pairing, text, name, NULL, peer, key, &err) < 0);
     assert_string_equal(err.code, code);
     assert_true(strlen(err.message) > 10);
 }
@@ -618,7 +621,7 @@ static void an_invitation_that_is_over_by_the_inviters_clock_is_told(void **stat
     has[LAN] = false;
     wall += 50;
     /* Bob's clock is behind. */
-    assert_int_equal(pairing_join(BOB->pairing, text, "", (char[PEER_NAME_MAX + 1]){0},
+    assert_int_equal(pairing_join(BOB->pairing, text, "", NULL, (char[PEER_NAME_MAX + 1]){0},
                                   (uint8_t[ID_KEY_BYTES]){0}, &err),
                      0);
     put_into_place(BOB);
@@ -722,7 +725,7 @@ static void a_name_that_is_taken_gets_a_number(void **state)
     CAROL->name = "bob";
     join_as(CAROL, invite("", 0), "");
     has_peer(ALICE, "bob-3", CAROL);
-    assert_true(pairing_invite(ALICE->pairing, "bob", 0, &(struct invitation){0}, &err) < 0);
+    assert_true(pairing_invite(ALICE->pairing, "bob", 0, NULL, &(struct invitation){0}, &err) < 0);
     assert_string_equal(err.code, "duplicate");
     refused(BOB, invite("", 0), "carol", "duplicate");
 }
@@ -762,7 +765,7 @@ static void what_can_not_be_joined_is_told(void **state)
     has[TOX] = true;
     join_as(BOB, text, "");
     assert_int_equal(pairing_remove(BOB->pairing, "alice", &err), 0);
-    assert_true(pairing_invite(ALICE->pairing, "", PAIRING_EXPIRES_MAX_S + 1,
+    assert_true(pairing_invite(ALICE->pairing, "", PAIRING_EXPIRES_MAX_S + 1, NULL,
                                &(struct invitation){0}, &err) < 0);
     assert_string_equal(err.code, "out-of-range");
 }
@@ -799,7 +802,7 @@ static void what_can_not_be_kept_is_refused(void **state)
     assert_int_equal(peers_of(ALICE), 0);
     assert_false(pairing_learned(ALICE->pairing)->invitations[0].used);
     assert_string_equal(BOB->said, "alice:joining alice:refused ");
-    assert_true(pairing_invite(ALICE->pairing, "", 0, &(struct invitation){0}, &err) < 0);
+    assert_true(pairing_invite(ALICE->pairing, "", 0, NULL, &(struct invitation){0}, &err) < 0);
     assert_int_equal(pairing_learned(ALICE->pairing)->invitation_count, 1);
 }
 
@@ -815,7 +818,7 @@ static void with_a_broken_file_nothing_is_changed(void **state)
     fputs("{", file);
     fclose(file);
     open_pairing(ALICE);
-    assert_true(pairing_invite(ALICE->pairing, "", 0, &(struct invitation){0}, &err) < 0);
+    assert_true(pairing_invite(ALICE->pairing, "", 0, NULL, &(struct invitation){0}, &err) < 0);
     assert_string_equal(err.code, "bad-peers");
     refused(ALICE, "PGI1", "", "too-short");
     assert_int_equal(access(path, F_OK), 0);
@@ -905,13 +908,13 @@ static void who_is_introduced_is_a_peer_once_it_is_accepted(void **state)
     pairing_free(ALICE->pairing);
     open_pairing(ALICE);
     assert_string_equal(pairing_learned(ALICE->pairing)->peers[0].introduced_by, "bob");
-    assert_true(pairing_accept(ALICE->pairing, "x", &err) < 0);
+    assert_true(pairing_accept(ALICE->pairing, "x", NULL, &err) < 0);
     assert_string_equal(err.code, "no-such-peer");
-    assert_int_equal(pairing_accept(ALICE->pairing, "car-ol", &err), 0);
+    assert_int_equal(pairing_accept(ALICE->pairing, "car-ol", NULL, &err), 0);
     has_peer(ALICE, "car-ol", CAROL);
     assert_string_equal(pairing_learned(ALICE->pairing)->peers[0].introduced_by, "");
     assert_string_equal(pairing_learned(ALICE->pairing)->peers[0].contact.items[0].address, "AB");
-    assert_true(pairing_accept(ALICE->pairing, "car-ol", &err) < 0);
+    assert_true(pairing_accept(ALICE->pairing, "car-ol", NULL, &err) < 0);
     assert_string_equal(err.code, "no-introduction");
 }
 
@@ -962,6 +965,104 @@ static void who_was_introduced_may_come_by_an_invitation(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+/* What the other device may begin */
+
+static const struct inbound nothing = {.kind = INBOUND_NONE}, everything = {.kind = INBOUND_ALL};
+static const struct inbound ssh = {.kind = INBOUND_LIST,
+                                   .items = {{.protocol = INBOUND_TCP, .first = 22, .last = 22}},
+                                   .count = 1};
+
+static void begins(const struct device *device, const char *name, const struct inbound *inbound)
+{
+    const struct learned_peer *peer = learned_peer_named(pairing_learned(device->pairing), name);
+
+    assert_non_null(peer);
+    assert_true(inbound_equal(&peer->inbound, inbound));
+}
+
+static void restart(struct device *device)
+{
+    pairing_free(device->pairing);
+    memset(device->known_count, 0, sizeof device->known_count);
+    open_pairing(device);
+}
+
+static void the_other_begins_what_its_invitation_says(void **state)
+{
+    const char *text;
+
+    (void)state;
+    may = &ssh;
+    text = invite("", 0);
+    may = &nothing;
+    restart(ALICE);
+    join_as(BOB, text, "");
+    begins(ALICE, "bob", &ssh);
+    begins(BOB, "alice", &nothing);
+    restart(ALICE);
+    restart(BOB);
+    begins(ALICE, "bob", &ssh);
+    begins(BOB, "alice", &nothing);
+    assert_int_equal(pairing_rename(ALICE->pairing, "bob", "robert", &err), 0);
+    begins(ALICE, "robert", &ssh);
+    may = NULL;
+    join_as(CAROL, invite("", 0), "");
+    begins(ALICE, "carol", &everything);
+    begins(CAROL, "alice", &everything);
+}
+
+/* The one that says nothing widens nothing. */
+static void another_invitation_changes_only_what_it_says(void **state)
+{
+    (void)state;
+    may = &nothing;
+    join_as(BOB, invite("", 0), "");
+    may = NULL;
+    join_as(BOB, invite("", 0), "");
+    begins(ALICE, "bob", &nothing);
+    begins(BOB, "alice", &nothing);
+    may = &ssh;
+    join_as(BOB, invite("", 0), "");
+    begins(ALICE, "bob", &ssh);
+    begins(BOB, "alice", &ssh);
+    may = &everything;
+    join_as(BOB, invite("", 0), "");
+    begins(ALICE, "bob", &everything);
+    begins(BOB, "alice", &everything);
+}
+
+static void what_can_not_be_kept_changes_nothing(void **state)
+{
+    const char *text;
+
+    (void)state;
+    has[LAN] = false;
+    may = &nothing;
+    join_as(BOB, invite("", 0), "");
+    may = &everything;
+    text = invite("", 0);
+    empty(ALICE->folder);
+    assert_int_equal(rmdir(ALICE->folder), 0);
+    close(open(ALICE->folder, O_CREAT | O_WRONLY, 0600));
+    BOB->knows = true;
+    join_as(BOB, text, "");
+    begins(ALICE, "bob", &nothing);
+    assert_true(pairing_remove(ALICE->pairing, "bob", &err) < 0);
+    begins(ALICE, "bob", &nothing);
+}
+
+static void who_is_accepted_begins_what_is_said_then(void **state)
+{
+    static char addresses[] = "{\"tox\": \"AB\"}";
+
+    (void)state;
+    introduce("carol", NULL, addresses, false);
+    assert_int_equal(pairing_accept(ALICE->pairing, "carol", &ssh, &err), 0);
+    restart(ALICE);
+    has_peer(ALICE, "carol", CAROL);
+    begins(ALICE, "carol", &ssh);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -989,6 +1090,10 @@ int main(void)
         TEST(whom_we_know_is_not_introduced),
         TEST(a_peer_can_not_introduce_without_end),
         TEST(who_was_introduced_may_come_by_an_invitation),
+        TEST(the_other_begins_what_its_invitation_says),
+        TEST(another_invitation_changes_only_what_it_says),
+        TEST(what_can_not_be_kept_changes_nothing),
+        TEST(who_is_accepted_begins_what_is_said_then),
     };
 
     if (sodium_init() < 0)
