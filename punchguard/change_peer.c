@@ -8,6 +8,13 @@
 #include "punchguard/client.h"
 #include "punchguard/snapshot.h"
 
+enum { OPTION_INBOUND = OPTION_OWN };
+
+static const struct option accept_options[] = {
+    {"inbound", required_argument, NULL, OPTION_INBOUND},
+    {NULL, 0, NULL, 0},
+};
+
 struct listing {
     const struct context *context;
     size_t count;
@@ -93,12 +100,18 @@ static enum outcome list(const struct context *context)
 
 static enum outcome run_accept(struct context *context, int argc, char **argv)
 {
+    char *inbound = NULL;
     struct message m;
 
-    command_option(context, argc, argv, "", NULL, 0, 1);
+    while (command_option(context, argc, argv, "", accept_options, 0, 1) != -1)
+        inbound = command_inbound(optarg);
+    if (optind == argc && inbound != NULL)
+        return command_failf(OUTCOME_USAGE, "--inbound: of which device? A name of the list that "
+                                            "'punchguard accept' prints is right");
     if (optind == argc)
         return list(context);
     message_init(&m, MESSAGE_control_accept);
+    m.control_accept.inbound = inbound;
     m.control_accept.peer = argv[optind];
     return call(context, &m, NULL);
 }
@@ -113,9 +126,12 @@ const struct command command_introduce = {
 
 const struct command command_accept = {
     .name = "accept",
-    .arguments = "[PEER]",
+    .arguments = "[[--inbound WHAT] PEER]",
     .summary = "Take a device as a peer that another peer introduced; list those that wait",
-    .help = "",
+    .help =
+        "      --inbound WHAT\n"
+        "               what it may begin here: all (this is what it is else), none, or a list\n"
+        "               such as tcp/22,icmp\n",
     .run = run_accept,
 };
 

@@ -20,6 +20,7 @@ struct client {
     struct line_reader in;
     int64_t ref;
     bool changes;
+    bool inbound; /* the broker knows that field */
 };
 
 static int64_t now_ms(void)
@@ -111,6 +112,14 @@ static enum outcome next_message(struct client *client, int64_t deadline, struct
     }
 }
 
+static bool has_text(const struct strings *texts, const char *text)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        if (strcmp(texts->items[i], text) == 0)
+            return true;
+    return false;
+}
+
 static enum outcome read_greeting(struct client *client, struct error *err)
 {
     enum outcome outcome;
@@ -128,6 +137,7 @@ static enum outcome read_greeting(struct client *client, struct error *err)
         outcome = OUTCOME_FAILED;
     } else {
         client->changes = m.control_hello.changes;
+        client->inbound = has_text(&m.control_hello.capabilities, "inbound");
     }
     message_clear(&m);
     return outcome;
@@ -192,14 +202,35 @@ int client_fd(const struct client *client)
     return client->fd;
 }
 
-static int64_t *ref_of(struct message *m)
+/* NULL where the message has no such field. */
+static void *field_of(struct message *m, const char *name)
 {
     const struct message_shape *shape = message_shape(m->type);
 
     for (size_t i = 0; shape != NULL && i < shape->field_count; i++)
-        if (strcmp(shape->fields[i].name, "ref") == 0)
-            return (int64_t *)(void *)((char *)m + shape->fields[i].offset);
+        if (strcmp(shape->fields[i].name, name) == 0)
+            return (char *)m + shape->fields[i].offset;
     return NULL;
+}
+
+static int64_t *ref_of(struct message *m)
+{
+    return field_of(m, "ref");
+}
+
+/* One that passes over `inbound`, as it does over every field that it does not know, would let the
+ * other device begin everything. */
+static enum outcome check_known(const struct client *client, struct message *request,
+                                struct error *err)
+{
+    char *const *inbound = field_of(request, "inbound");
+
+    if (client->inbound || inbound == NULL || *inbound == NULL)
+        return OUTCOME_OK;
+    error_set(err, "too-old",
+              "the broker that runs is older than this command and does not know --inbound: start "
+              "it again, and its tunnels stay: punchguard down --keep, punchguard up");
+    return OUTCOME_FAILED;
 }
 
 static enum outcome send_request(struct client *client, struct message *request, struct error *err)
@@ -207,6 +238,8 @@ static enum outcome send_request(struct client *client, struct message *request,
     size_t length, done = 0;
     char *line;
 
+    if (check_known(client, request, err) != OUTCOME_OK)
+        return OUTCOME_FAILED;
     *ref_of(request) = ++client->ref;
     line = message_encode(request, &length, err);
     while (line != NULL && done < length) {

@@ -60,6 +60,9 @@ enum outcome command_fail(enum outcome outcome, const struct error *err);
 enum outcome command_failf(enum outcome outcome, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* What the option says that a device may begin here; a wrong text ends the program. Gives `text`
+ * back. */
+char *command_inbound(char *text);
 /* A number of `min` to `max` that the command line gave for the option; a wrong one ends the
  * program. */
 long command_number(const char *option, const char *text, long min, long max);

@@ -11,11 +11,19 @@
 #include "punchguard/qr.h"
 #include "punchguard/snapshot.h"
 
-enum { OPTION_NAME = OPTION_OWN, OPTION_EXPIRES, OPTION_QR, OPTION_LIST, OPTION_CANCEL };
+enum {
+    OPTION_NAME = OPTION_OWN,
+    OPTION_EXPIRES,
+    OPTION_INBOUND,
+    OPTION_QR,
+    OPTION_LIST,
+    OPTION_CANCEL
+};
 
 static const struct option options[] = {
     {"name", required_argument, NULL, OPTION_NAME},
     {"expires", required_argument, NULL, OPTION_EXPIRES},
+    {"inbound", required_argument, NULL, OPTION_INBOUND},
     {"qr", no_argument, NULL, OPTION_QR},
     {"list", no_argument, NULL, OPTION_LIST},
     {"cancel", required_argument, NULL, OPTION_CANCEL},
@@ -24,7 +32,7 @@ static const struct option options[] = {
 
 struct inviting {
     const struct context *context;
-    char *name, *cancel;
+    char *name, *inbound, *cancel;
     int64_t lifetime;
     bool qr, list;
     struct table table;
@@ -98,6 +106,7 @@ static void add_row(struct inviting *inviting, const struct message_control_invi
     snprintf(row->cells[1], TABLE_CELL, "%s", made->state);
     snprintf(row->cells[2], TABLE_CELL, "%s", made->peer != NULL ? made->peer : "-");
     snprintf(row->cells[3], TABLE_CELL, "%s", until);
+    table_cell(row->cells[4], made->inbound);
     inviting->count++;
 }
 
@@ -138,6 +147,7 @@ static enum outcome call(struct inviting *inviting, struct client *client, struc
     } else {
         message_init(&m, MESSAGE_control_invite);
         m.control_invite.peer = inviting->name;
+        m.control_invite.inbound = inviting->inbound;
         if (inviting->lifetime > 0)
             m.control_invite.lifetime = inviting->lifetime;
     }
@@ -156,6 +166,8 @@ static void read_options(struct inviting *inviting, struct context *context, int
             inviting->name = optarg;
         else if (option == OPTION_EXPIRES)
             inviting->lifetime = read_lifetime(optarg);
+        else if (option == OPTION_INBOUND)
+            inviting->inbound = command_inbound(optarg);
         else if (option == OPTION_CANCEL)
             inviting->cancel = optarg;
         inviting->qr |= option == OPTION_QR;
@@ -170,8 +182,9 @@ static enum outcome run(struct context *context, int argc, char **argv)
         .table = {.columns = {{"INVITATION", false, 0},
                               {"STATE", false, 0},
                               {"PEER", false, 0},
-                              {"UNTIL", false, 0}},
-                  .column_count = 4},
+                              {"UNTIL", false, 0},
+                              {"INBOUND", false, 0}},
+                  .column_count = 5},
     };
     struct client *client;
     struct error err;
@@ -188,13 +201,17 @@ static enum outcome run(struct context *context, int argc, char **argv)
 
 const struct command command_invite = {
     .name = "invite",
-    .arguments = "[--name NAME] [--expires TIME] [--qr] | --list | --cancel INVITATION",
+    .arguments =
+        "[--name NAME] [--inbound WHAT] [--expires TIME] [--qr] | --list | --cancel INVITATION",
     .summary = "Invite another device: print the one text that it needs to join",
-    .help = "      --name NAME     what the other device is called here (its own name)\n"
-            "      --expires TIME  90m, 24h (this is what it is else) or 7d\n"
-            "      --qr            as a QR code too, also where this is no terminal\n"
-            "      --list          the invitations of this device\n"
-            "      --cancel INVITATION\n"
-            "                      take back one of that list\n",
+    .help =
+        "      --name NAME     what the other device is called here (its own name)\n"
+        "      --inbound WHAT  what it may begin here: all, none, or a list such as tcp/22,icmp\n"
+        "                      (all, or for a device that is a peer already what it was)\n"
+        "      --expires TIME  90m, 24h (this is what it is else) or 7d\n"
+        "      --qr            as a QR code too, also where this is no terminal\n"
+        "      --list          the invitations of this device\n"
+        "      --cancel INVITATION\n"
+        "                      take back one of that list\n",
     .run = run,
 };

@@ -16,10 +16,11 @@
 #define NAME_TRIES  20
 #define NAME_TRY_MS 25
 
-enum { OPTION_NAME = OPTION_OWN, OPTION_TIMEOUT, OPTION_NO_WAIT };
+enum { OPTION_NAME = OPTION_OWN, OPTION_INBOUND, OPTION_TIMEOUT, OPTION_NO_WAIT };
 
 static const struct option options[] = {
     {"name", required_argument, NULL, OPTION_NAME},
+    {"inbound", required_argument, NULL, OPTION_INBOUND},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"no-wait", no_argument, NULL, OPTION_NO_WAIT},
     {NULL, 0, NULL, 0},
@@ -28,7 +29,7 @@ static const struct option options[] = {
 struct joining {
     const struct context *context;
     struct client *events, *client;
-    char *name;
+    char *name, *inbound;
     char peer[PEER_NAME_MAX + 1];
     char address[PREFIX_TEXT_SIZE]; /* to be pinged */
     char *answer;                   /* as an object */
@@ -105,6 +106,7 @@ static enum outcome ask(struct joining *joining, char *text)
         message_init(&m, MESSAGE_control_join);
         m.control_join.text = text;
         m.control_join.peer = joining->name;
+        m.control_join.inbound = joining->inbound;
         outcome = client_call(joining->client, &m, on_answer, joining, &joining->err);
     }
     return outcome;
@@ -293,6 +295,8 @@ static enum outcome run(struct context *context, int argc, char **argv)
     while ((option = command_option(context, argc, argv, "", options, 1, 1000)) != -1) {
         if (option == OPTION_NAME)
             joining.name = optarg;
+        else if (option == OPTION_INBOUND)
+            joining.inbound = command_inbound(optarg);
         else if (option == OPTION_TIMEOUT)
             timeout = command_number("--timeout", optarg, 1, 86400);
         else
@@ -308,9 +312,12 @@ static enum outcome run(struct context *context, int argc, char **argv)
 
 const struct command command_join = {
     .name = "join",
-    .arguments = "[--name NAME] [--timeout S] [--no-wait] INVITATION | -",
+    .arguments = "[--name NAME] [--inbound WHAT] [--timeout S] [--no-wait] INVITATION | -",
     .summary = "Join the device that made the invitation: each is the other's peer then",
     .help = "      --name NAME  what that device is called here (its own name)\n"
+            "      --inbound WHAT\n"
+            "                   what it may begin here: all, none, or a list such as tcp/22,icmp\n"
+            "                   (all, or for a device that is a peer already what it was)\n"
             "      --timeout S  how long to wait for the tunnel, in seconds (60); the broker goes\n"
             "                   on asking afterwards, until the invitation expires\n"
             "      --no-wait    do not wait at all\n"

@@ -103,6 +103,16 @@ struct table_row *table_add(struct table *table)
     return &rows[table->row_count++];
 }
 
+void table_cell(char cell[TABLE_CELL], const char *text)
+{
+    static const char more[] = "…";
+
+    if (text == NULL || strlen(text) < TABLE_CELL)
+        snprintf(cell, TABLE_CELL, "%s", text != NULL ? text : "-");
+    else
+        snprintf(cell, TABLE_CELL, "%.*s%s", TABLE_CELL - (int)sizeof more, text, more);
+}
+
 void table_clear(struct table *table)
 {
     free(table->rows);

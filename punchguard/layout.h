@@ -50,6 +50,8 @@ struct table {
 
 /* A new empty row, valid until the next one; NULL without memory. */
 struct table_row *table_add(struct table *table);
+/* What is too long ends in an ellipsis; NULL: "-". */
+void table_cell(char cell[TABLE_CELL], const char *text);
 /* At most `width` columns wide (0: as wide as it gets) and `height` lines high (0: as high): what
  * is too wide is left out by `dispensable`, then cut; of what is too high the rest is counted. Each
  * line ends with `end`. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/inbound.h"
 #include "protocol/log.h"
 #include "protocol/message.h"
 #include "punchguard/command.h"
@@ -156,6 +157,17 @@ long command_number(const char *option, const char *text, long min, long max)
     if (errno == 0 && end != text && *end == '\0' && value >= min && value <= max)
         return value;
     command_failf(OUTCOME_USAGE, "%s: '%s' is no number from %ld to %ld", option, text, min, max);
+    exit(OUTCOME_USAGE);
+}
+
+char *command_inbound(char *text)
+{
+    struct inbound inbound;
+    struct error err;
+
+    if (inbound_parse(&inbound, text, &err) == 0)
+        return text;
+    command_failf(OUTCOME_USAGE, "--inbound: %s", err.message);
     exit(OUTCOME_USAGE);
 }
 

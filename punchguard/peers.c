@@ -29,10 +29,11 @@ static void print_table(const struct snapshot *s)
     struct table table = {
         .columns = {{"PEER", false, 0},
                     {"STATE", false, 0},
-                    {"ONLINE", false, 3},
-                    {"ALLOWED", false, 2},
+                    {"ONLINE", false, 4},
+                    {"INBOUND", false, 2},
+                    {"ALLOWED", false, 3},
                     {"ID", false, 1}},
-        .column_count = 5,
+        .column_count = 6,
     };
 
     for (size_t i = 0; i < s->peer_count; i++) {
@@ -44,8 +45,9 @@ static void print_table(const struct snapshot *s)
         snprintf(row->cells[0], TABLE_CELL, "%s", peer->peer);
         status_words(peer->state, row->cells[1], TABLE_CELL);
         join_texts(&peer->online, row->cells[2], TABLE_CELL);
-        join_texts(&peer->allowed_ips, row->cells[3], TABLE_CELL);
-        snprintf(row->cells[4], TABLE_CELL, "%s", peer->id);
+        table_cell(row->cells[3], peer->inbound);
+        join_texts(&peer->allowed_ips, row->cells[4], TABLE_CELL);
+        snprintf(row->cells[5], TABLE_CELL, "%s", peer->id);
     }
     if (s->peer_count == 0)
         puts("no peers");

@@ -168,6 +168,24 @@ static void notes_are_cut_to_the_width(void **state)
     table_clear(&table);
 }
 
+static void a_cell_says_where_it_does_not_say_all(void **state)
+{
+    char cell[TABLE_CELL], text[TABLE_CELL + 1];
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    text[TABLE_CELL - 1] = '\0';
+    table_cell(cell, text);
+    assert_string_equal(cell, text);
+    text[TABLE_CELL - 1] = 'x';
+    text[TABLE_CELL] = '\0';
+    table_cell(cell, text);
+    assert_int_equal(strlen(cell), TABLE_CELL - 1);
+    assert_string_equal(cell + TABLE_CELL - 1 - strlen("…"), "…");
+    table_cell(cell, NULL);
+    assert_string_equal(cell, "-");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +198,7 @@ int main(void)
         cmocka_unit_test(what_is_too_high_is_counted),
         cmocka_unit_test(control_characters_do_not_reach_the_terminal),
         cmocka_unit_test(notes_are_cut_to_the_width),
+        cmocka_unit_test(a_cell_says_where_it_does_not_say_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

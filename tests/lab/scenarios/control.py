@@ -477,3 +477,20 @@ def a_second_broker_is_refused_and_a_dead_ones_socket_replaced(folder):
         alice.await_ready()
         assert _status(alice)["device"]["ready"]
         assert alice.stop() == 0
+
+
+@scenario(timeout=30)
+def a_broker_that_knows_no_inbound_is_not_asked_for_it(folder):
+    path = os.path.join(folder, "old.sock")
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(path)
+        old.listen()
+        for arguments in ("invite", "--inbound", "none"), ("accept", "--inbound", "none", "bob"):
+            asking = subprocess.Popen([program("punchguard"), "--socket", path, *arguments],
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            client, _ = old.accept()
+            with client:
+                client.sendall(b'{"type":"hello","protocol":1,"version":"0.1","changes":true}\n')
+                out, err = asking.communicate(timeout=10)
+                assert asking.returncode == 1 and "older than this command" in err and not out, err
+                assert client.recv(1000) == b"", "it was asked"

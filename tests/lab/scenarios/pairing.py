@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import time
 
 from device import Device, share_folder
+from knock import REFUSED, Knocker, connects, listen, pings
 from lab import Lab, program, program_folders
 from probe import Pinger
 from scenario import Skip, promised, scenario
@@ -325,6 +327,69 @@ def without_an_address_of_its_id_a_device_neither_invites_nor_joins(folder):
         _reaches(bob, alice)
 
 
+def _may_begin(alice, bob, ssh):
+    """bob begins nothing with alice but, with `ssh`, that; she begins anything."""
+    with listen(alice.host, alice.overlay, 22), listen(alice.host, alice.overlay, 80), \
+            listen(bob.host, bob.overlay, 8080):
+        assert connects(alice.host, bob.overlay, 8080, 20)
+        assert connects(bob.host, alice.overlay, 22, 20 if ssh else REFUSED) == ssh
+        assert not connects(bob.host, alice.overlay, 80)
+        assert not pings(bob.host, alice.overlay) and pings(alice.host, bob.overlay)
+
+
+def _inbound(device):
+    return [peer["inbound"] for peer in json.loads(_punchguard(device, "peers", "--json"))]
+
+
+@scenario(timeout=120)
+def who_joins_begins_what_its_invitation_says_and_no_packet_more(folder):
+    """Also where the inviter's broker restarts between, ends and leaves the tunnel, or takes it down."""
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        _up(alice, bob)
+        assert "'tcp/0' has no port; tcp/22, udp/60000" in _fails(alice, "invite", "--inbound", "tcp/0")
+        assert not os.path.exists(alice.state_file(KEPT))
+        text = _invite(alice, "--inbound", "tcp/22")
+        assert re.search(r"open.* tcp/22$", _punchguard(alice, "invite", "--list"), re.M)
+        assert alice.stop() == 0
+        _up(alice)
+        with Knocker(bob.host, alice.host, alice.overlay, 80) as knocker:
+            _punchguard(bob, "join", text)
+            _may_begin(alice, bob, True)
+            assert _inbound(alice) == ["tcp/22"] and _inbound(bob) == ["all"]
+            assert re.search(r"^bob .* tcp/22 ", _punchguard(alice, "peers"), re.M)
+            assert _kept(alice)["peers"][0]["inbound"] == ["tcp/22"]
+            alice.conf["names"] = False  # wg-setup reads it, too
+            assert alice.reload()
+            _may_begin(alice, bob, True)
+            for end in signal.SIGKILL, signal.SIGQUIT, signal.SIGTERM:
+                alice.broker.signal(end)
+                alice.broker.wait(10)
+                _up(alice)
+                _may_begin(alice, bob, True)
+            assert knocker.arrived() == 0
+            sent = knocker.sent
+        return f"{sent} knocks"
+
+
+@scenario(timeout=90)
+def who_joins_says_what_the_inviter_may_begin(folder):
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        _up(alice, bob)
+        text = _invite(alice)
+        assert "nor a list such as" in _fails(bob, "join", "--inbound", "some", text)
+        assert _peers(bob) == []
+        _punchguard(bob, "join", "--inbound", "none", text)
+        _may_begin(bob, alice, False)
+        assert _inbound(alice) == ["all"] and _inbound(bob) == ["none"]
+        with Knocker(alice.host, bob.host, bob.overlay, 80) as knocker:
+            _punchguard(bob, "rename", "alice", "home")
+            _reaches(bob, alice, 20)
+            _may_begin(bob, alice, False)
+            assert knocker.arrived() == 0
+
+
 @scenario(timeout=90)
 def an_identity_moves_to_another_machine_and_is_the_same_peer(folder):
     with Lab(folder) as lab:
@@ -334,7 +399,7 @@ def an_identity_moves_to_another_machine_and_is_the_same_peer(folder):
         for device in alice, bob, carol:
             _bare(device)
         _up(alice, bob)
-        _punchguard(bob, "join", _invite(alice))
+        _punchguard(bob, "join", _invite(alice, "--inbound", "icmp"))
         _reaches(bob, alice)
         archive = os.path.join(lab.folder, "identity")
         _punchguard(alice, "export", archive)
@@ -344,7 +409,7 @@ def an_identity_moves_to_another_machine_and_is_the_same_peer(folder):
         _punchguard(carol, "import", "--replace", archive)
         _up(carol)
         _reaches(bob, alice, 30)
-        assert _peers(carol) == ["bob"]
+        assert _peers(carol) == ["bob"] and _inbound(carol) == ["icmp"]
         assert "a broker runs here" in _fails(carol, "import", archive)
 
 
@@ -366,6 +431,8 @@ def two_peers_that_are_introduced_reach_each_other_once_both_accept(folder):
         bob.await_event("pairing", carol, state="introduced")
         assert _peers(bob) == ["alice"]
         assert json.loads(_punchguard(bob, "accept", "--json"))[0]["by"] == "alice"
-        _punchguard(bob, "accept", "carol")
+        _punchguard(bob, "accept", "--inbound", "none", "carol")
         _reaches(bob, carol)
+        assert dict(zip(_peers(bob), _inbound(bob))) == {"alice": "all", "carol": "none"}
+        assert not pings(carol.host, bob.overlay)
         assert sorted(_peers(bob)) == ["alice", "carol"] and sorted(_peers(carol)) == ["alice", "bob"]
