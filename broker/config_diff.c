@@ -146,6 +146,16 @@ static void compare_peer(struct comparison *c, size_t before, size_t after)
         note(c, CONFIG_PEER_INBOUND, before, after, "peer '%s': other inbound", new->grant.peer);
 }
 
+static void compare_origin(struct comparison *c, size_t before, size_t after)
+{
+    const struct config_peer *old = &c->before->peers[before], *new = &c->after->peers[after];
+
+    if (old->learned != new->learned)
+        note(c, CONFIG_PEER_ORIGIN, before, after, "peer '%s': %s", new->grant.peer,
+             new->learned ? "as it joined, and no longer as it was written"
+                          : "as it is written, and no longer as it joined");
+}
+
 static bool name_stays(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->peer_count; i++)
@@ -172,6 +182,8 @@ static void compare_peers(struct comparison *c)
             note(c, CONFIG_PEER_ADDED, old, i, "peer '%s' added", grant->peer);
         else
             compare_peer(c, old, i);
+        if (old != CONFIG_DIFF_NONE)
+            compare_origin(c, old, i);
     }
 }
 

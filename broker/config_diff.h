@@ -28,6 +28,7 @@ enum config_change_type {
     CONFIG_PEER_ADDRESSES, /* on a transport that goes on */
     CONFIG_PEER_ALLOWED,   /* allowed_ips */
     CONFIG_PEER_INBOUND,   /* what it may begin: wg-setup's to carry out */
+    CONFIG_PEER_ORIGIN,    /* written in the file now, or only learned: wg-setup knows it as another */
     CONFIG_ICE,
     CONFIG_NAME,
     CONFIG_INTRODUCTIONS,

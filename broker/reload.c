@@ -253,6 +253,7 @@ static void carry_out(struct reload *reload, const struct config_change *change)
         break;
     case CONFIG_PEER_ALLOWED:
     case CONFIG_PEER_INBOUND:
+    case CONFIG_PEER_ORIGIN:
         peer_handle(reload->peers[change->after], SESSION_GRANTED, 0, NULL);
         break;
     case CONFIG_TRANSPORT_REMOVED:
@@ -274,7 +275,8 @@ static bool grants_differ(const struct config_diff *diff)
         if (diff->items[i].type == CONFIG_PEER_ADDED ||
             diff->items[i].type == CONFIG_PEER_REMOVED ||
             diff->items[i].type == CONFIG_PEER_ALLOWED ||
-            diff->items[i].type == CONFIG_PEER_INBOUND || diff->items[i].type == CONFIG_NAME ||
+            diff->items[i].type == CONFIG_PEER_INBOUND ||
+            diff->items[i].type == CONFIG_PEER_ORIGIN || diff->items[i].type == CONFIG_NAME ||
             diff->items[i].type == CONFIG_NAMES)
             return true;
     return false;

@@ -307,17 +307,32 @@ static void on_offline(struct session *s)
         say_path_event(s, "waiting for signalling");
 }
 
+static void say_ports_and_path(struct session *s)
+{
+    for (int i = 0; i < SESSION_SLOTS; i++)
+        if (slot_has_port(&s->slots[i]))
+            wg_say_port(s, MESSAGE_port_open, &s->slots[i].base);
+    if (s->active != NONE)
+        wg_say_path(s, &s->slots[s->active]);
+}
+
+/* A peer that stands notices nothing; one that wg-setup has dropped, as its grant is another's now,
+ * is there again. */
+static void on_granted(struct session *s)
+{
+    if (!s->peer_known || !s->wg_ready)
+        return;
+    wg_say_peer(s);
+    say_ports_and_path(s);
+}
+
 /* A wg-setup that comes back knows nothing of what was asked of the one before. */
 static void on_wg_ready(struct session *s)
 {
     s->wg_ready = true;
     if (s->peer_known)
         peer_tell(s);
-    for (int i = 0; i < SESSION_SLOTS; i++)
-        if (slot_has_port(&s->slots[i]))
-            wg_say_port(s, MESSAGE_port_open, &s->slots[i].base);
-    if (s->active != NONE)
-        wg_say_path(s, &s->slots[s->active]);
+    say_ports_and_path(s);
     if (s->trial != NONE && slot_has_port(&s->slots[s->trial]))
         trial_use(s);
     negotiate_now(s);
@@ -459,8 +474,7 @@ void session_handle(struct session *s, const struct session_event *event,
         s->wg_ready = false;
         break;
     case SESSION_GRANTED:
-        if (s->peer_known && s->wg_ready)
-            wg_say_peer(s);
+        on_granted(s);
         break;
     case SESSION_WG_STATUS:
         on_wg_status(s, &event->message->peer_status);

@@ -114,6 +114,29 @@ def who_joins_a_peer_that_is_connected_is_told_so_at_once(folder):
         return f"told after {took:.1f} s"
 
 
+@scenario()
+def a_peer_that_joined_may_be_written_into_the_configuration_and_out_of_it(folder):
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        _up(alice, bob)
+        _punchguard(bob, "join", _invite(alice))
+        _reaches(bob, alice)
+        lost = []
+        for peers in _kept(alice)["peers"], []:
+            alice.conf["peers"] = peers
+            with Pinger(bob.host, alice.overlay, 0.02) as pinger:
+                pinger.first_reply(5)
+                words = alice.reload()
+                assert len(words) == 1 and words[0].startswith("peer 'bob': as it "), words
+                pinger.run(0.5)
+                alice.conf["names"] = not alice.conf.get("names", True)
+                assert len(alice.reload()) == 1
+                lost.append(pinger.run(2).lost())
+            assert _peers(alice) == ["bob"]
+        assert max(lost) < 25, f"{lost} of 100 pings lost"
+        return f"{lost[0]} and {lost[1]} of 100 pings lost"
+
+
 @scenario(timeout=120)
 def over_tox_a_ping_comes_through_soon(folder):
     with Lab(folder) as lab:
