@@ -72,11 +72,13 @@ static enum outcome run(struct context *context, int argc, char **argv)
         return command_fail(OUTCOME_USAGE, &err);
     doctor.findings.aloud = !context->json;
     read_config(&doctor);
+    doctor_ask_broker(&doctor);
     look(&doctor, offline);
     worst = findings_worst(&doctor.findings);
     if (context->json)
         findings_print_json(&doctor.findings);
     findings_clear(&doctor.findings);
+    snapshot_clear(&doctor.snapshot);
     json_destroy(doctor.document);
     return worst == LEVEL_FAIL ? OUTCOME_FAILED : OUTCOME_OK;
 }

@@ -10,12 +10,16 @@
 #include "punchguard/command.h"
 #include "punchguard/findings.h"
 #include "punchguard/settings.h"
+#include "punchguard/snapshot.h"
 
 struct doctor {
     const struct context *context;
     struct settings settings;
     struct json *document;      /* the configuration; NULL where it can't be read */
     struct interface interface; /* of it, or the defaults */
+    enum outcome asked;         /* of the broker */
+    struct error why_not;       /* where that is not OUTCOME_OK */
+    struct snapshot snapshot;   /* its answer, or none */
     struct findings findings;
 };
 
@@ -30,13 +34,16 @@ void doctor_look_at_state(struct doctor *doctor);
 void doctor_look_at_wireguard(struct doctor *doctor);
 void doctor_look_at_nftables(struct doctor *doctor);
 void doctor_look_at_clock(struct doctor *doctor);
-/* doctor_network.c: the tunnel's addresses and MTU beside those of the host's networks. */
+/* doctor_addresses.c, doctor_network.c: the tunnel's addresses and MTU beside those of the host's
+ * networks. */
 void doctor_look_at_addresses(struct doctor *doctor);
 void doctor_look_at_mtu(struct doctor *doctor);
 /* doctor_nat.c: what netcheck finds. doctor_tox.c: whether nodes answer. Both send. */
 void doctor_look_at_nat(struct doctor *doctor);
 void doctor_look_at_tox(struct doctor *doctor);
-/* doctor_broker.c: whether it runs, what it says, and who may ask it. */
+/* doctor_broker.c: whether it runs, what it says, and who may ask it. Asked first, for the others.
+ */
+void doctor_ask_broker(struct doctor *doctor);
 void doctor_look_at_broker(struct doctor *doctor);
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "punchguard/client.h"
 #include "punchguard/doctor.h"
-#include "punchguard/snapshot.h"
 
 static void take_transport(struct doctor *doctor, const struct message_status_transport *transport)
 {
@@ -24,8 +23,6 @@ static void take_snapshot(struct doctor *doctor, const struct snapshot *snapshot
 {
     const struct message_status_device *device = &snapshot->device.status_device;
 
-    if (snapshot->device.type == MESSAGE_NONE)
-        return;
     if (device->ready)
         findings_add(&doctor->findings, LEVEL_OK, "broker", NULL,
                      "it runs, with interface %s and %s WireGuard", device->interface,
@@ -54,41 +51,38 @@ static void look_at_socket(struct doctor *doctor)
                      "%s is for its owner and its group", path);
 }
 
-static void look_at_connection(struct doctor *doctor, struct client *client)
+void doctor_ask_broker(struct doctor *doctor)
 {
-    struct snapshot snapshot = {.json = NULL};
-    struct error err;
+    struct client *client;
 
-    if (snapshot_take(&snapshot, client, NULL, &err) == OUTCOME_OK)
-        take_snapshot(doctor, &snapshot);
-    else
-        findings_add(&doctor->findings, LEVEL_FAIL, "broker", "its log may say why", "%s",
-                     err.message);
-    snapshot_clear(&snapshot);
+    doctor->asked = client_open(&client, doctor->settings.socket, &doctor->why_not);
+    if (doctor->asked != OUTCOME_OK)
+        return;
+    if (snapshot_take(&doctor->snapshot, client, NULL, &doctor->why_not) != OUTCOME_OK)
+        doctor->asked = OUTCOME_FAILED;
+    client_close(client);
 }
 
 void doctor_look_at_broker(struct doctor *doctor)
 {
-    struct client *client;
-    struct error err;
-
-    switch (client_open(&client, doctor->settings.socket, &err)) {
+    switch (doctor->asked) {
     case OUTCOME_OK:
-        look_at_connection(doctor, client);
-        client_close(client);
+        take_snapshot(doctor, &doctor->snapshot);
         look_at_socket(doctor);
         break;
     case OUTCOME_NOT_RUNNING:
         findings_add(&doctor->findings, LEVEL_WARN, "broker", "punchguard up starts it", "%s",
-                     err.message);
+                     doctor->why_not.message);
         break;
     case OUTCOME_NOT_PERMITTED:
         findings_add(&doctor->findings, LEVEL_SKIP, "broker",
-                     "ask as root, or as a member of the socket's group", "%s", err.message);
+                     "ask as root, or as a member of the socket's group", "%s",
+                     doctor->why_not.message);
         break;
     default:
         findings_add(&doctor->findings, LEVEL_FAIL, "broker", "its log may say why", "%s",
-                     err.message);
+                     doctor->why_not.message);
+        look_at_socket(doctor);
         break;
     }
 }

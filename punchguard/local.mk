@@ -24,6 +24,7 @@ punchguard_punchguard_SOURCES = \
 	punchguard/change_peer.c \
 	punchguard/command.h \
 	punchguard/doctor.c punchguard/doctor.h \
+	punchguard/doctor_addresses.c \
 	punchguard/doctor_broker.c \
 	punchguard/doctor_config.c \
 	punchguard/doctor_host.c \

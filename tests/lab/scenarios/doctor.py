@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 
-from device import Device
+from device import Device, share_folder
 from lab import Lab, program, program_folders
 from scenario import scenario
 
@@ -118,6 +118,42 @@ def each_fault_is_told_with_its_remedy(folder):
         _assert(checks, "DNS", "warn", "no-such-name.invalid")
         _assert(checks, "Tox", "fail", "none of 1 nodes answers", "let TCP out")
         assert status == 1
+
+
+def _ipv4(shown):
+    return next(text.split("/")[0] for text in shown["overlay"] if "." in text)
+
+
+@scenario(timeout=90)
+def addresses_that_nobody_wrote_down_are_compared(folder):
+    """Those that follow from the ids of this device and of who joined, with a carrier's network."""
+    with Lab(folder) as lab:
+        lab.start_stun()
+        alice, bob = [Device(lab, lab.host(name, lab.home("eim")), number)
+                      for number, name in enumerate(("alice", "bob"), start=1)]
+        share_folder(lab, alice, bob)
+        alice.conf["interface"].pop("addresses")
+        alice._write()
+        alice.host.run(["ip", "address", "add", "100.64.0.9/10", "dev", "eth0"])
+        _, checks = _doctor(alice, "--offline")
+        _assert(checks, "addresses", "skip", "first start")
+        own, joined = alice.show_id(), bob.show_id()
+        with open(alice.state_file("peers.json"), "w", encoding="ascii") as file:
+            json.dump({"version": 1, "invitations": [],
+                       "peers": [{"name": "desk", "id": joined["id"], "addresses": {}}]}, file)
+        argv = _argv(alice, "--offline", "--json")
+        done = alice.host.inside(["setpriv", "--reuid=61007", "--regid=61007", "--clear-groups", *argv])
+        assert "ask as root" in subprocess.run(done, capture_output=True, text=True, timeout=30).stdout
+        for broker in (False, True):
+            if broker:
+                alice.start()
+                alice.await_ready()
+            _, checks = _doctor(alice, "--offline")
+            _assert(checks, "addresses", "warn", _ipv4(own), "this device", "100.64.0.9/10", "eth0")
+            _assert(checks, "addresses", "warn", _ipv4(joined), "peer 'desk'")
+        alice.host.run(["ip", "address", "del", "100.64.0.9/10", "dev", "eth0"])
+        _, checks = _doctor(alice, "--offline")
+        _assert(checks, "addresses", "ok", "4 were compared")
 
 
 @scenario(timeout=60)
