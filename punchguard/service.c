@@ -70,10 +70,20 @@ static int systemctl(const char *verb, const char *option)
     return service_run(argv, strcmp(verb, "start") != 0);
 }
 
+/* Symbolic links are followed in both. */
+static bool is_default(const char *config)
+{
+    char *real = realpath(CONFIG_DEFAULT, NULL);
+    bool same = strcmp(config, real != NULL ? real : CONFIG_DEFAULT) == 0;
+
+    free(real);
+    return same;
+}
+
 bool service_is_there(const struct settings *settings)
 {
     /* sd_booted(3) */
-    if (access("/run/systemd/system", F_OK) < 0 || strcmp(settings->config, CONFIG_DEFAULT) != 0)
+    if (access("/run/systemd/system", F_OK) < 0 || !is_default(settings->config))
         return false;
     return systemctl("cat", "--no-pager") == 0;
 }

@@ -446,6 +446,10 @@ def up_and_down_go_by_systemd_where_it_runs(folder):
         assert "start --no-block punchguard.service" in asked, asked
         assert asked[-1] == "stop --quiet punchguard.service", asked
         assert not alice.host.pids(), "the broker goes on"
+        alice.host.run(["sh", "-c", f"mv {etc}/punchguard {etc}/elsewhere && ln -s elsewhere {etc}/punchguard"])
+        alice.host.run([*command, "up"])
+        alice.host.run([*command, "down"])
+        assert alice.host.run(["cat", "/run/systemctl.log"]).count("start --no-block") == 2, "by itself"
 
 
 @scenario(timeout=60)
