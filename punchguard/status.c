@@ -11,7 +11,7 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static enum outcome status_once(const struct context *context, bool prometheus)
+static enum outcome status_once(const struct context *context, const char *peer, bool prometheus)
 {
     struct client *client;
     struct snapshot snapshot = {0};
@@ -19,7 +19,7 @@ static enum outcome status_once(const struct context *context, bool prometheus)
     enum outcome outcome = client_connect(&client, context, &err);
 
     if (outcome == OUTCOME_OK)
-        outcome = snapshot_take(&snapshot, client, NULL, &err);
+        outcome = snapshot_take(&snapshot, client, peer, &err);
     client_close(client);
     if (outcome == OUTCOME_NOT_RUNNING && prometheus) {
         metrics_print(NULL, stdout);
@@ -40,10 +40,11 @@ static enum outcome status_once(const struct context *context, bool prometheus)
 static enum outcome run(struct context *context, int argc, char **argv)
 {
     bool watch = false, prometheus = false;
+    const char *peer;
     long interval = 1;
     int option;
 
-    while ((option = command_option(context, argc, argv, "w", options, 0, 0)) != -1) {
+    while ((option = command_option(context, argc, argv, "w", options, 0, 1)) != -1) {
         if (option == 'w' || option == OPTION_WATCH)
             watch = true;
         else if (option == OPTION_INTERVAL)
@@ -53,13 +54,15 @@ static enum outcome run(struct context *context, int argc, char **argv)
     }
     if (watch && prometheus)
         return command_failf(OUTCOME_USAGE, "--watch and --prometheus do not go together");
-    return watch ? watching_run(context, (int)interval) : status_once(context, prometheus);
+    peer = optind < argc ? argv[optind] : NULL;
+    return watch ? watching_run(context, peer, (int)interval)
+                 : status_once(context, peer, prometheus);
 }
 
 const struct command command_status = {
     .name = "status",
-    .arguments = "[-w | --watch] [--interval S] [--prometheus]",
-    .summary = "Say how the device, its transports and its peers are",
+    .arguments = "[-w | --watch] [--interval S] [--prometheus] [PEER]",
+    .summary = "Say how the device, its transports and its peers are, or one peer",
     .help = "  -w, --watch       go on saying it, in place on a terminal; q or ^C ends it\n"
             "      --interval S  every so many seconds (1), and at once where something changes\n"
             "      --prometheus  as node_exporter's textfile collector reads it\n",

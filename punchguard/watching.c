@@ -23,6 +23,7 @@
 
 struct watching {
     const struct context *context;
+    const char *peer; /* NULL: all */
     int interval_ms;
     bool screen;           /* standard output is a terminal */
     struct termios before; /* of standard input, while `keys` */
@@ -154,7 +155,7 @@ static enum outcome look(struct watching *w)
     enum outcome outcome = ensure_connected(w);
 
     if (outcome == OUTCOME_OK)
-        outcome = snapshot_take(&snapshot, w->client, NULL, &w->err);
+        outcome = snapshot_take(&snapshot, w->client, w->peer, &w->err);
     if (outcome == OUTCOME_OK) {
         draw(w, &snapshot);
         keep_last(w, &snapshot);
@@ -207,9 +208,9 @@ static void wait_for_change(struct watching *w)
     drain_events(w);
 }
 
-enum outcome watching_run(const struct context *context, int interval)
+enum outcome watching_run(const struct context *context, const char *peer, int interval)
 {
-    struct watching w = {.context = context, .interval_ms = interval * 1000};
+    struct watching w = {.context = context, .peer = peer, .interval_ms = interval * 1000};
     enum outcome outcome = OUTCOME_OK;
 
     catch_signals();

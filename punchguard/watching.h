@@ -13,8 +13,8 @@
 /* Columns of the terminal, 0 where it is none. */
 size_t watching_width(FILE *out);
 
-/* Until SIGINT, SIGTERM or on a terminal the key q. Every so many seconds, and where an event
- * comes. */
-enum outcome watching_run(const struct context *context, int interval);
+/* Of the peer, NULL for all, until SIGINT, SIGTERM or on a terminal the key q. Every so many
+ * seconds, and where an event comes. */
+enum outcome watching_run(const struct context *context, const char *peer, int interval);
 
 #endif

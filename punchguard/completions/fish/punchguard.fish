@@ -49,6 +49,6 @@ complete -c punchguard -n "__fish_seen_subcommand_from status" -l prometheus -d 
 complete -c punchguard -n "__fish_seen_subcommand_from peers" -l names -d "Only names"
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -s c -l count -x -d "How often"
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -l until-direct -d "Until an answer came over a direct path"
-complete -c punchguard -n "__fish_seen_subcommand_from ping rename remove introduce" -a "(punchguard peers --names 2>/dev/null)" -d Peer
+complete -c punchguard -n "__fish_seen_subcommand_from status ping rename remove introduce" -a "(punchguard peers --names 2>/dev/null)" -d Peer
 complete -c punchguard -n "__fish_seen_subcommand_from netcheck" -l stun -x -d "A STUN server"
 complete -c punchguard -n "__fish_seen_subcommand_from doctor" -l offline -d "Send nothing to the network"

@@ -212,6 +212,29 @@ def _as(uid, group):
 
 
 @scenario(timeout=60)
+def status_of_one_peer_leaves_the_others_out(folder):
+    with Lab(folder) as lab:
+        lab.start_stun()
+        alice, _ = _pair(lab)
+        alice.conf["peers"].append(dict(alice.conf["peers"][0], name="carol", id=_new_id(alice),
+                                        allowed_ips=["10.66.0.3/32"]))
+        alice._write()
+        alice.start()
+        alice.await_ready()
+        told = json.loads(_punchguard(alice, "status", "--json", "carol"))
+        assert [peer["peer"] for peer in told["peers"]] == ["carol"] and told["device"]["ready"], told
+        table = _punchguard(alice, "status", "bob")
+        assert re.search("^bob ", table, re.M) and "carol" not in table, table
+        watch = alice.host.start(_argv(alice, "status", "carol", "--watch"))
+        for _ in range(2):
+            watch.await_line(lambda line: line.startswith("carol "), 10)
+        assert not any(line.startswith("bob ") for line in watch.lines), watch.lines
+        for options in ((), ("--json",), ("--watch",), ("--prometheus",)):
+            status, out, err = _try(alice, "status", "nobody", *options)
+            assert status == 5 and "nobody" in err and not out, (options, status, out, err)
+
+
+@scenario(timeout=60)
 def readers_may_ask_and_not_change(folder):
     with Lab(folder) as lab:
         alice, _ = _pair(lab)
