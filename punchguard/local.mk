@@ -90,5 +90,5 @@ dist_zshcompletion_DATA = punchguard/completions/zsh/_punchguard
 fishcompletiondir = $(datadir)/fish/vendor_completions.d
 dist_fishcompletion_DATA = punchguard/completions/fish/punchguard.fish
 
-dist_check_SCRIPTS += tests/command-usage
-TESTS += tests/command-usage
+dist_check_SCRIPTS += tests/command-usage tests/command-answers
+TESTS += tests/command-usage tests/command-answers

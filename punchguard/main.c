@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
+/* Past every letter. */
 enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_VERSION, OPTION_DESCRIBE };
 
 static const struct option common_options[] = {
