@@ -86,8 +86,8 @@ static enum outcome print_events(struct client *client, const struct context *co
             puts(line);
         else
             print_event(line);
-        if (fflush(stdout) != 0)
-            return OUTCOME_OK; /* who read has gone, as head(1) does */
+        if (command_reader_gone() || ferror(stdout))
+            return OUTCOME_OK; /* or main() says what failed */
     }
     return outcome;
 }

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +147,15 @@ enum outcome command_failf(enum outcome outcome, const char *format, ...)
     va_end(args);
     fputc('\n', stderr);
     return outcome;
+}
+
+bool command_reader_gone(void)
+{
+    if (fflush(stdout) == 0 || errno != EPIPE)
+        return false;
+    __fpurge(stdout);
+    clearerr(stdout);
+    return true;
 }
 
 long command_number(const char *option, const char *text, long min, long max)

@@ -135,7 +135,8 @@ static void draw(struct watching *w, const struct snapshot *snapshot)
                      size.ws_row > 1 ? size.ws_row - 1u : 0, "\033[K\n");
         fputs("\033[J", stdout);
     }
-    fflush(stdout);
+    if (command_reader_gone())
+        over = 1;
 }
 
 /* Rates are told over the interval, also where events make it draw more often. */
