@@ -11,7 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define UNIT "punchguard.service"
+#include "punchguard/capture.h"
+
+#define UNIT   "punchguard.service"
+#define ASK_MS 5000
 
 void service_program(const char *name, char *path, size_t size)
 {
@@ -114,6 +117,41 @@ enum outcome service_start(struct error *err)
 enum outcome service_stop(struct error *err)
 {
     return service_ask("stop", err);
+}
+
+/* The value of NAME in lines NAME=VALUE, cut to `size`. */
+static void take_property(const char *lines, const char *name, char *value, size_t size)
+{
+    size_t length = strlen(name);
+
+    for (const char *at = lines; *at != '\0'; at += strcspn(at, "\n"), at += *at == '\n')
+        if (strncmp(at, name, length) == 0 && at[length] == '=')
+            snprintf(value, size, "%.*s", (int)strcspn(at + length + 1, "\n"), at + length + 1);
+}
+
+bool service_has_failed(struct error *err)
+{
+    char *argv[] = {(char *)(uintptr_t) "systemctl", (char *)(uintptr_t) "show",
+                    (char *)(uintptr_t) "--property=ActiveState,SubState,Result,ExecMainStatus",
+                    (char *)(uintptr_t)UNIT, NULL};
+    char active[32] = "", sub[32] = "", result[32] = "", status[32] = "";
+    struct capture capture;
+    bool failed;
+
+    if (capture_run(&capture, argv, "", ASK_MS) < 0)
+        return false;
+    take_property(capture.out, "ActiveState", active, sizeof active);
+    take_property(capture.out, "SubState", sub, sizeof sub);
+    take_property(capture.out, "Result", result, sizeof result);
+    take_property(capture.out, "ExecMainStatus", status, sizeof status);
+    capture_clear(&capture);
+    /* is-failed would miss the unit of ours: it is started again for ever. */
+    failed = strcmp(active, "failed") == 0 || strncmp(sub, "auto-restart", 12) == 0;
+    if (failed)
+        error_set(err, "broker-ended",
+                  "the broker that " UNIT " started has ended (%s, %s); " SERVICE_LOG " says why",
+                  result, status);
+    return failed;
 }
 
 pid_t service_spawn(const struct settings *settings, const char *log, struct error *err)

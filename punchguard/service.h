@@ -16,6 +16,12 @@ bool service_is_there(const struct settings *settings);
 bool service_is_active(const struct settings *settings);
 enum outcome service_start(struct error *err);
 enum outcome service_stop(struct error *err);
+/* Whether the broker that it started has ended by itself; `err` says how then, and what tells why.
+ * The unit starts it again, so that it may yet become ready. */
+bool service_has_failed(struct error *err);
+
+/* What says more of a broker that systemd started. */
+#define SERVICE_LOG "'journalctl -u punchguard'"
 
 /* Starts the broker in a session of its own, its log appended to the file, its events thrown away.
  * Its process, or -1 with `err` filled. */

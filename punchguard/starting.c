@@ -94,6 +94,8 @@ static enum outcome start(struct starting *s)
         return outcome;
     if (service_is_there(&s->settings)) {
         progress(s, "starting punchguard.service");
+        s->service = true;
+        s->look_at = now_ms() + LOOK_MS;
         return service_start(&s->err);
     }
     s->broker = service_spawn(&s->settings, s->log, &s->err);
@@ -103,11 +105,22 @@ static enum outcome start(struct starting *s)
     return OUTCOME_OK;
 }
 
+/* Right after the start the unit may still be what it was before. */
+static bool service_has_ended(struct starting *s)
+{
+    if (now_ms() < s->look_at)
+        return false;
+    s->look_at = now_ms() + LOOK_MS;
+    return service_has_failed(&s->err);
+}
+
 /* Ended already, and why. */
 static bool has_ended(struct starting *s)
 {
     int status;
 
+    if (s->service)
+        return service_has_ended(s);
     if (s->broker <= 0 || waitpid(s->broker, &status, WNOHANG) != s->broker)
         return false;
     s->broker = 0;
@@ -127,7 +140,8 @@ static enum outcome await_socket(struct starting *s)
         if (has_ended(s))
             return OUTCOME_FAILED;
         if (now_ms() > s->deadline) {
-            error_set(&s->err, "timeout", "the broker does not answer at %s", s->settings.socket);
+            error_set(&s->err, "timeout", "the broker does not answer at %s; %s says more",
+                      s->settings.socket, s->service ? SERVICE_LOG : s->log);
             return OUTCOME_TIMEOUT;
         }
         poll(NULL, 0, TRY_MS);

@@ -23,7 +23,9 @@ struct starting {
     struct error err;
     /* its own */
     struct settings settings;
-    pid_t broker; /* 0: a service manager's */
+    pid_t broker;    /* 0: none of ours */
+    bool service;    /* systemd's */
+    int64_t look_at; /* when its unit is asked about next */
     int64_t deadline;
     char said[1024]; /* the progress that was shown last */
 };

@@ -439,6 +439,13 @@ start)
     echo $! >/run/broker.pid
     ;;
 is-active) [ -e /run/broker.pid ] ;;
+show)
+    case $(cat /run/fails 2>/dev/null) in
+    '') printf '%s\n' Result=success ActiveState=activating SubState=start ExecMainStatus=0 ;;
+    2) printf '%s\n' Result=exit-code ActiveState=failed SubState=failed ExecMainStatus=2 ;;
+    *) printf '%s\n' Result=signal ActiveState=activating SubState=auto-restart ExecMainStatus=11 ;;
+    esac
+    ;;
 stop)
     kill "$(cat /run/broker.pid)"
     tail --pid="$(cat /run/broker.pid)" -f /dev/null
@@ -448,20 +455,25 @@ esac
 """
 
 
+def _systemd(device):
+    """Gives the host a systemctl; the command that finds it, and where the default configuration is."""
+    usage = device.host.run([program("punchguard"), "--help"])
+    conf = re.search(r"\((/\S+conf\.json)\)", usage)[1]
+    etc = conf.removesuffix("/punchguard/conf.json")
+    if etc == "/etc":
+        raise Skip("the build's configuration is the machine's own")
+    device.host.run(["sh", "-c", f"mkdir -p /run/systemd/system /run/bin && mount -t tmpfs tmpfs {etc} &&"
+                                 f"mkdir {etc}/punchguard && cp {device.conf_path} {conf} &&"
+                                 "cat >/run/bin/systemctl && chmod +x /run/bin/systemctl"],
+                    stdin=SYSTEMCTL)
+    return ["env", _path().replace("=", "=/run/bin:"), f"CONF={conf}", program("punchguard")], etc
+
+
 @scenario(timeout=60)
 def up_and_down_go_by_systemd_where_it_runs(folder):
     with Lab(folder) as lab:
         alice, _ = _pair(lab)
-        usage = alice.host.run([program("punchguard"), "--help"])
-        conf = re.search(r"\((/\S+conf\.json)\)", usage)[1]
-        etc = conf.removesuffix("/punchguard/conf.json")
-        if etc == "/etc":
-            raise Skip("the build's configuration is the machine's own")
-        alice.host.run(["sh", "-c", f"mkdir -p /run/systemd/system /run/bin && mount -t tmpfs tmpfs {etc} &&"
-                                    f"mkdir {etc}/punchguard && cp {alice.conf_path} {conf} &&"
-                                    "cat >/run/bin/systemctl && chmod +x /run/bin/systemctl"],
-                       stdin=SYSTEMCTL)
-        command = ["env", _path().replace("=", "=/run/bin:"), f"CONF={conf}", program("punchguard")]
+        command, etc = _systemd(alice)
         alice.host.run([*command, "up"])
         assert json.loads(alice.host.run([*command, "status", "--json"]))["device"]["ready"]
         alice.host.run([*command, "down"])
@@ -473,6 +485,25 @@ def up_and_down_go_by_systemd_where_it_runs(folder):
         alice.host.run([*command, "up"])
         alice.host.run([*command, "down"])
         assert alice.host.run(["cat", "/run/systemctl.log"]).count("start --no-block") == 2, "by itself"
+
+
+@scenario(timeout=60)
+def up_says_soon_that_the_service_fails_and_where_the_reason_is(folder):
+    with Lab(folder) as lab:
+        alice, _ = _pair(lab)
+        command, _ = _systemd(alice)
+        alice.host.run(["sh", "-c", "ln -s /bin/true /run/bin/setsid"])
+        for status, words in (("2", "exit-code, 2"), ("11", "signal, 11")):
+            alice.host.run(["sh", "-c", f"echo {status} >/run/fails"])
+            begun = time.monotonic()
+            up = subprocess.run(alice.host.inside([*command, "up"]), capture_output=True, text=True, timeout=30)
+            took = time.monotonic() - begun
+            assert up.returncode == 1 and words in up.stderr and "journalctl -u punchguard" in up.stderr, up
+            assert took < promised(3), took
+        alice.host.run(["rm", "/run/fails"])
+        up = subprocess.run(alice.host.inside([*command, "up", "--timeout", "1"]), capture_output=True, text=True,
+                            timeout=30)
+        assert up.returncode == 6 and "journalctl -u punchguard" in up.stderr, up
 
 
 @scenario(timeout=60)
