@@ -40,31 +40,40 @@ static enum outcome stop_by_socket(struct client *client, bool keep, struct erro
     return outcome == OUTCOME_OK ? await_end(client, err) : outcome;
 }
 
+static void print_end(const struct context *context, bool keep, bool again)
+{
+    if (context->json)
+        printf("{\"down\":true,\"kept\":%s,\"starts_again\":%s}\n", keep ? "true" : "false",
+               again ? "true" : "false");
+    else if (again)
+        puts("the broker has ended, and systemd starts it again; the tunnels stay");
+    else
+        puts(keep ? "the broker has ended; the tunnels stay" : "the tunnels are down");
+}
+
 static enum outcome run(struct context *context, int argc, char **argv)
 {
     struct settings settings;
     struct client *client = NULL;
     struct error err;
     enum outcome outcome;
-    bool keep = false;
+    bool keep = false, again = false;
 
     while (command_option(context, argc, argv, "", options, 0, 0) != -1)
         keep = true;
     outcome = settings_read(context, false, &settings, &err);
     if (outcome == OUTCOME_OK)
         outcome = client_open(&client, settings.socket, &err);
-    /* A service that its manager knows of would be started again. */
-    if (outcome == OUTCOME_OK && !keep && client_may_change(client) && service_is_active(&settings))
+    /* A service that its manager knows of is started again. */
+    again = outcome == OUTCOME_OK && client_may_change(client) && service_is_active(&settings);
+    if (again && !keep)
         outcome = service_stop(&err);
     else if (outcome == OUTCOME_OK)
         outcome = stop_by_socket(client, keep, &err);
     client_close(client);
     if (outcome != OUTCOME_OK)
         return command_fail(outcome, &err);
-    if (context->json)
-        printf("{\"down\":true,\"kept\":%s}\n", keep ? "true" : "false");
-    else
-        puts(keep ? "the broker has ended; the tunnels stay" : "the tunnels are down");
+    print_end(context, keep, keep && again);
     return OUTCOME_OK;
 }
 
@@ -72,6 +81,7 @@ const struct command command_down = {
     .name = "down",
     .arguments = "[--keep]",
     .summary = "End the broker and take the tunnels down",
-    .help = "      --keep  end the broker alone: the tunnels stay for the one that comes next\n",
+    .help = "      --keep  end the broker alone: the tunnels stay for the one that comes next,\n"
+            "              which systemd starts at once where it runs the broker\n",
     .run = run,
 };

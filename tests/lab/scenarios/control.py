@@ -485,6 +485,10 @@ def up_and_down_go_by_systemd_where_it_runs(folder):
         alice.host.run([*command, "up"])
         alice.host.run([*command, "down"])
         assert alice.host.run(["cat", "/run/systemctl.log"]).count("start --no-block") == 2, "by itself"
+        alice.host.run([*command, "up"])
+        said = alice.host.run([*command, "down", "--keep"])
+        assert "systemd starts it again" in said and "stay" in said, said
+        assert alice.host.run(["ip", "link", "show", "pg0"])
 
 
 @scenario(timeout=60)
