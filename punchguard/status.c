@@ -2,6 +2,8 @@
 #include "punchguard/status_table.h"
 #include "punchguard/watching.h"
 
+#define INTERVAL_S 1
+
 enum { OPTION_WATCH = OPTION_OWN, OPTION_INTERVAL, OPTION_PROMETHEUS };
 
 static const struct option options[] = {
@@ -41,7 +43,7 @@ static enum outcome run(struct context *context, int argc, char **argv)
 {
     bool watch = false, prometheus = false;
     const char *peer;
-    long interval = 1;
+    long interval = 0; /* not given */
     int option;
 
     while ((option = command_option(context, argc, argv, "w", options, 0, 1)) != -1) {
@@ -54,8 +56,10 @@ static enum outcome run(struct context *context, int argc, char **argv)
     }
     if (watch && prometheus)
         return command_failf(OUTCOME_USAGE, "--watch and --prometheus do not go together");
+    if (interval > 0 && !watch)
+        return command_failf(OUTCOME_USAGE, "--interval is of use with --watch only");
     peer = optind < argc ? argv[optind] : NULL;
-    return watch ? watching_run(context, peer, (int)interval)
+    return watch ? watching_run(context, peer, interval > 0 ? (int)interval : INTERVAL_S)
                  : status_once(context, peer, prometheus);
 }
 
