@@ -56,7 +56,7 @@ COMMAND_TEST_LIBS = punchguard/libcommand.a $(PROTOCOL_LIBS) $(CMOCKA_LIBS)
 if HAVE_CMOCKA
 COMMAND_TESTS = tests/unit/test_archive tests/unit/test_capture tests/unit/test_echo \
 	tests/unit/test_firewall tests/unit/test_layout tests/unit/test_punchguard_settings \
-	tests/unit/test_status_table
+	tests/unit/test_qr tests/unit/test_status_table
 check_PROGRAMS += $(COMMAND_TESTS)
 TESTS += $(COMMAND_TESTS)
 endif
@@ -78,6 +78,9 @@ tests_unit_test_layout_LDADD = $(COMMAND_TEST_LIBS)
 tests_unit_test_punchguard_settings_SOURCES = tests/unit/test_punchguard_settings.c
 tests_unit_test_punchguard_settings_CFLAGS = $(COMMAND_TEST_CFLAGS)
 tests_unit_test_punchguard_settings_LDADD = $(COMMAND_TEST_LIBS)
+tests_unit_test_qr_SOURCES = tests/unit/test_qr.c punchguard/qr.c
+tests_unit_test_qr_CFLAGS = $(COMMAND_TEST_CFLAGS) $(QRENCODE_CFLAGS)
+tests_unit_test_qr_LDADD = $(CMOCKA_LIBS) $(QRENCODE_LIBS)
 tests_unit_test_status_table_SOURCES = tests/unit/test_status_table.c
 tests_unit_test_status_table_CFLAGS = $(COMMAND_TEST_CFLAGS)
 tests_unit_test_status_table_LDADD = $(COMMAND_TEST_LIBS)

@@ -355,6 +355,9 @@ class Terminal:
     def _run(self, *arguments):
         return self._host.run([*self._tmux, *arguments])
 
+    def end(self):
+        self._run("kill-server")
+
     def keys(self, *keys):
         self._run("send-keys", *keys)
 
@@ -401,6 +404,26 @@ def watch_redraws_in_place(folder):
         terminal.keys("q")
         lines = terminal.await_screen("^ended 0$")
         assert "--watch" in "".join(lines), f"the screen before is not back: {lines}"
+
+
+@scenario(timeout=60)
+def invite_shows_a_code_on_a_terminal(folder):
+    _need_tmux()
+    with Lab(folder) as lab:
+        lab.start_stun()
+        alice, _ = _pair(lab)
+        del alice.conf["interface"]["addresses"]
+        alice._write()
+        alice.start()
+        alice.await_ready()
+        alice.await_event("transport")
+        for options, shown in (((), True), (("--qr",), True), (("--json",), False)):
+            terminal = Terminal(alice.host, 120, 60, _argv(alice, "invite", *options))
+            lines = terminal.await_screen("^ended 0$")
+            assert sum("PGI1-" in line for line in lines) >= 1, lines
+            code = [line for line in lines if re.fullmatch(" {4}[▀▄█ ]{20,}", line)]
+            assert (len(code) > 10) == shown, lines
+            terminal.end()
 
 
 def _path():
