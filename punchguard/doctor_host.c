@@ -13,12 +13,11 @@
 #include <unistd.h>
 
 #include "punchguard/capture.h"
+#include "punchguard/clock.h"
 #include "punchguard/doctor.h"
 #include "punchguard/firewall.h"
 
 #define RUN_MS 10000
-/* 1 January 2025: no clock of a machine that runs this is before. */
-#define CLOCK_LEAST 1735689600
 
 /* WireGuard */
 
@@ -227,27 +226,29 @@ void doctor_look_at_nftables(struct doctor *doctor)
     }
 }
 
-/* The clock: a peer refuses handshakes that are older than those it has seen. */
+/* The clock */
 
 void doctor_look_at_clock(struct doctor *doctor)
 {
     struct timex state = {.modes = 0};
-    time_t now = time(NULL);
-    int rc;
+    int rc = adjtimex(&state), saved = errno;
 
-    if (now < CLOCK_LEAST) {
+    switch (clock_judge(time(NULL), rc, state.status)) {
+    case CLOCK_BEHIND:
         findings_add(&doctor->findings, LEVEL_FAIL, "clock", "set it: timedatectl set-ntp true",
                      "it is years behind: peers may refuse this device's handshakes");
-        return;
-    }
-    rc = adjtimex(&state);
-    if (rc < 0)
+        break;
+    case CLOCK_UNKNOWN:
         findings_add(&doctor->findings, LEVEL_SKIP, "clock", NULL,
-                     "whether it is synchronised can't be seen: %s", strerror(errno));
-    else if ((state.status & STA_UNSYNC) != 0)
+                     "whether it is synchronised can't be seen: %s", strerror(saved));
+        break;
+    case CLOCK_UNKEPT:
         findings_add(&doctor->findings, LEVEL_WARN, "clock", "timedatectl set-ntp true",
                      "nothing keeps it right; one that is set back makes peers refuse handshakes "
                      "for a while");
-    else
+        break;
+    case CLOCK_KEPT:
         findings_add(&doctor->findings, LEVEL_OK, "clock", NULL, "it is synchronised");
+        break;
+    }
 }

@@ -4,6 +4,7 @@ punchguard_libcommand_a_SOURCES = \
 	punchguard/archive.c punchguard/archive.h \
 	punchguard/capture.c punchguard/capture.h \
 	punchguard/client.c punchguard/client_ask.c punchguard/client.h \
+	punchguard/clock.c punchguard/clock.h \
 	punchguard/echo.c punchguard/echo.h \
 	punchguard/findings.c punchguard/findings.h \
 	punchguard/firewall.c punchguard/firewall.h \
@@ -54,7 +55,7 @@ dist_man_MANS += punchguard/punchguard.1
 COMMAND_TEST_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS)
 COMMAND_TEST_LIBS = punchguard/libcommand.a $(PROTOCOL_LIBS) $(CMOCKA_LIBS)
 if HAVE_CMOCKA
-COMMAND_TESTS = tests/unit/test_archive tests/unit/test_capture tests/unit/test_echo \
+COMMAND_TESTS = tests/unit/test_archive tests/unit/test_capture tests/unit/test_clock tests/unit/test_echo \
 	tests/unit/test_firewall tests/unit/test_layout tests/unit/test_punchguard_settings \
 	tests/unit/test_qr tests/unit/test_status_table
 check_PROGRAMS += $(COMMAND_TESTS)
@@ -66,6 +67,9 @@ tests_unit_test_archive_LDADD = $(COMMAND_TEST_LIBS)
 tests_unit_test_capture_SOURCES = tests/unit/test_capture.c
 tests_unit_test_capture_CFLAGS = $(COMMAND_TEST_CFLAGS)
 tests_unit_test_capture_LDADD = $(COMMAND_TEST_LIBS)
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c
+tests_unit_test_clock_CFLAGS = $(COMMAND_TEST_CFLAGS)
+tests_unit_test_clock_LDADD = $(COMMAND_TEST_LIBS)
 tests_unit_test_echo_SOURCES = tests/unit/test_echo.c
 tests_unit_test_echo_CFLAGS = $(COMMAND_TEST_CFLAGS)
 tests_unit_test_echo_LDADD = $(COMMAND_TEST_LIBS)

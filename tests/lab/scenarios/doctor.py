@@ -14,14 +14,16 @@ from scenario import scenario
 OF_THE_MACHINE = ("clock", "kernel", "wireguard-go", "tun")
 
 
-def _argv(device, *options):
-    return ["env", "PATH=" + ":".join(program_folders() + [os.environ["PATH"]]),
+def _argv(device, *options, path=None):
+    """Programs of the system are found in `path`."""
+    path = os.environ["PATH"] if path is None else path
+    return ["env", "PATH=" + ":".join([*program_folders(), path]),
             program("punchguard"), "-c", device.conf_path, "doctor", *options]
 
 
-def _doctor(device, *options):
+def _doctor(device, *options, path=None):
     """Exit status, and {check: [(level, text and remedy)]}."""
-    argv = _argv(device, *options)
+    argv = _argv(device, *options, path=path)
     done = subprocess.run(device.host.inside([*argv, "--json"]), stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=60)
     print(done.stdout, done.stderr, flush=True)
@@ -78,6 +80,7 @@ def a_device_that_is_well_is_told_so(folder):
         for check in ("configuration", "state folder", "nftables", "firewall", "addresses", "MTU",
                       "broker", "signalling", "control socket", "STUN", "NAT", "Tox"):
             assert [level for level, _ in checks[check]].count("ok") == len(checks[check]), checks[check]
+        assert len(checks["clock"]) == len(checks["kernel"]) == 1, checks
         others = set(checks) - set(OF_THE_MACHINE)
         assert len(others) == 12 and status == 0, checks
         said = alice.host.run(_argv(alice, "--offline"))
@@ -118,6 +121,43 @@ def each_fault_is_told_with_its_remedy(folder):
         _assert(checks, "DNS", "warn", "no-such-name.invalid")
         _assert(checks, "Tox", "fail", "none of 1 nodes answers", "let TCP out")
         assert status == 1
+
+
+def _kernel_has_wireguard(host):
+    made = subprocess.run(host.inside(["ip", "link", "add", "trial", "type", "wireguard"]), capture_output=True)
+    if made.returncode == 0:
+        host.run(["ip", "link", "del", "trial"])
+    return made.returncode == 0
+
+
+@scenario(timeout=60)
+def what_wireguard_lacks_is_told(folder):
+    """In the kernel, and what one in user space needs."""
+    with Lab(folder) as lab:
+        lab.start_stun()
+        alice = Device(lab, lab.host("alice", lab.home("eim")), 1)
+        has = _kernel_has_wireguard(alice.host)
+        _, checks = _doctor(alice, "--offline")
+        _assert(checks, "kernel", "ok" if has else "warn", "WireGuard")
+        with _setting(alice, interface={"name": "pg0", "backend": "kernel"}):
+            status, checks = _doctor(alice, "--offline")
+            _assert(checks, "kernel", "ok" if has else "fail", *(() if has else ("modprobe wireguard",)))
+            assert "tun" not in checks and status == (0 if has else 1), checks
+        with _setting(alice, interface={"name": "pg0", "backend": "userspace"}):
+            status, checks = _doctor(alice, "--offline", path="/nonexistent")
+            _assert(checks, "kernel", "ok", "userspace")
+            _assert(checks, "wireguard-go", "fail", "not in PATH", "apt install wireguard-go")
+            _assert(checks, "nftables", "skip", "not installed")
+            assert status == 1, checks
+            alice.host.run(["sh", "-c", "mkdir /run/bin && ln -s /bin/true /run/bin/wireguard-go"])
+            status, checks = _doctor(alice, "--offline", path="/run/bin")
+            _assert(checks, "wireguard-go", "ok", "installed")
+            _assert(checks, "tun", "ok", "can be opened")
+            assert status == 0, checks
+            alice.host.run(["mount", "-t", "tmpfs", "tmpfs", "/dev/net"])
+            status, checks = _doctor(alice, "--offline")
+            _assert(checks, "tun", "fail", "No such file", "modprobe tun")
+            assert status == 1, checks
 
 
 def _ipv4(shown):
