@@ -39,10 +39,10 @@ endif
 tests_unit_test_exchange_SOURCES = tests/unit/test_exchange.c broker/peer.c
 tests_unit_test_exchange_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(UV_CFLAGS)
 tests_unit_test_exchange_LDADD = $(SEAL_LIBS) $(CHILD_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_control_SOURCES = tests/unit/test_control.c broker/control.c \
+tests_unit_test_control_SOURCES = tests/unit/test_control.c tests/unit/walk.c tests/unit/walk.h broker/control.c \
 	broker/control_client.c broker/control_socket.c
-tests_unit_test_control_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(UV_CFLAGS)
-tests_unit_test_control_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_control_CFLAGS = $(PG_CFLAGS) $(CMOCKA_CFLAGS) $(UV_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_control_LDADD = $(CHILD_LIBS) $(CMOCKA_LIBS) $(JANSSON_LIBS)
 # The test says who connects.
 tests_unit_test_control_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getsockopt
 tests_unit_test_resume_SOURCES = tests/unit/test_resume.c broker/resume.c broker/clockwatch.c

@@ -19,6 +19,7 @@
 #include "protocol/line.h"
 #include "protocol/log.h"
 #include "protocol/outbox.h"
+#include "tests/unit/walk.h"
 
 /* Turns of the loop that are enough for what is due at once. */
 #define TURNS 50
@@ -49,6 +50,7 @@ struct served {
     unsigned refreshed, reloads, stops, asked;
     size_t peers;
     bool kept, reload_fails;
+    bool paired[MESSAGE_COUNT]; /* requests about pairing that came through */
 };
 
 static bool fake_refresh(void *data)
@@ -127,6 +129,18 @@ static int fake_reload(void *data, int64_t ref, control_say *say, void *client, 
     return 0;
 }
 
+static int fake_pair(void *data, const struct message *request, control_say *say, void *client,
+                     struct error *err)
+{
+    struct served *s = data;
+
+    (void)say;
+    (void)client;
+    (void)err;
+    s->paired[request->type] = true;
+    return 0;
+}
+
 static void fake_stop(void *data, bool keep)
 {
     struct served *s = data;
@@ -140,6 +154,7 @@ static const struct control_broker fake_broker = {
     .status = fake_status,
     .identity = fake_identity,
     .reload = fake_reload,
+    .pair = fake_pair,
     .stop = fake_stop,
 };
 
@@ -428,6 +443,65 @@ static void only_root_and_the_owner_change_something(void **state)
     assert_int_equal(s.reloads, 1);
     assert_int_equal(s.stops, 1);
     assert_true(s.kept);
+    ask_end(&other, &s);
+    ask_end(&owner, &s);
+    end(&s);
+}
+
+/* Each is thought of here before anybody in the group may send it. */
+static bool only_reads(enum message_type type)
+{
+    return type == MESSAGE_control_status || type == MESSAGE_control_id ||
+           type == MESSAGE_control_events || type == MESSAGE_control_invitations ||
+           type == MESSAGE_control_introductions;
+}
+
+static void ask_and_expect(struct asking *a, struct served *s, const struct walk_message *message,
+                           int ref, const char *answer)
+{
+    json_t *object = walk_object(message, false, false);
+    char *text, *line, want[64];
+
+    json_object_set_new(object, "ref", json_integer(ref));
+    text = json_dumps(object, JSON_COMPACT);
+    ask(a, text);
+    ask(a, "\n");
+    snprintf(want, sizeof want, "\"ref\":%d}", ref);
+    do
+        line = next_line(a, s, WAIT_MS);
+    while (line != NULL && strstr(line, "\"done\"") == NULL && strstr(line, "\"error\"") == NULL);
+    if (line == NULL || strstr(line, want) == NULL || strstr(line, answer) == NULL)
+        fail_msg("%s: %s, not %s", text, line != NULL ? line : "nothing", answer);
+    free(text);
+    json_decref(object);
+}
+
+static void who_may_only_ask_gets_through_with_what_only_reads(void **state)
+{
+    struct served s;
+    struct asking other, owner;
+
+    (void)state;
+    begin(&s);
+    connecting_uid = geteuid() + 4711;
+    ask_begin(&other, &s);
+    connecting_uid = geteuid();
+    ask_begin(&owner, &s);
+    expect(&other, &s, "\"changes\":false");
+    expect(&owner, &s, "\"changes\":true");
+    for (size_t i = 0; i < walk_count; i++) {
+        const struct walk_message *message = &walk_messages[i];
+        const char *denied = "\"code\":\"not-permitted\"", *done = "{\"type\":\"done\"";
+
+        if ((message->roles & ROLE_CONTROL) == 0 || (message->directions & TO_HELPER) == 0)
+            continue;
+        ask_and_expect(&other, &s, message, (int)i, only_reads(message->id) ? done : denied);
+        assert_int_equal(s.stops + s.reloads, 0);
+        if (!only_reads(message->id))
+            assert_false(s.paired[message->id]);
+        ask_and_expect(&owner, &s, message, (int)i, done);
+        s.stops = s.reloads = 0;
+    }
     ask_end(&other, &s);
     ask_end(&owner, &s);
     end(&s);
@@ -757,6 +831,7 @@ int main(void)
         cmocka_unit_test(old_numbers_are_told_where_fresh_ones_do_not_come),
         cmocka_unit_test(a_bad_line_is_told_and_the_stream_goes_on),
         cmocka_unit_test(only_root_and_the_owner_change_something),
+        cmocka_unit_test(who_may_only_ask_gets_through_with_what_only_reads),
         cmocka_unit_test(a_reload_says_what_changed_or_why_it_failed),
         cmocka_unit_test(events_go_to_those_who_asked),
         cmocka_unit_test(a_client_that_does_not_read_is_dropped_with_the_reason),
