@@ -97,5 +97,5 @@ dist_zshcompletion_DATA = punchguard/completions/zsh/_punchguard
 fishcompletiondir = $(datadir)/fish/vendor_completions.d
 dist_fishcompletion_DATA = punchguard/completions/fish/punchguard.fish
 
-dist_check_SCRIPTS += tests/command-usage tests/command-answers
-TESTS += tests/command-usage tests/command-answers
+dist_check_SCRIPTS += tests/command-usage tests/command-answers tests/command-completions
+TESTS += tests/command-usage tests/command-answers tests/command-completions

@@ -3,6 +3,31 @@
 
 set -l commands up down status id invite join peers rename remove introduce accept export import ping events reload netcheck doctor
 
+# Asks the broker that the command line names so far; to ping -c is another option.
+function __punchguard_ask
+    set -l words (commandline -opc)
+    set -l where
+    set -l previous
+    set -l ping
+    for word in $words[2..-1]
+        switch "$previous"
+            case -c --config --socket
+                set -a where $previous $word
+                set previous
+                continue
+        end
+        switch $word
+            case ping
+                set ping yes
+            case '--config=*' '--socket=*'
+                set -a where $word
+        end
+        set previous $word
+        test "$word$ping" != -cyes; or set previous
+    end
+    punchguard $where $argv 2>/dev/null
+end
+
 complete -c punchguard -f
 complete -c punchguard -s c -l config -r -F -n "not __fish_seen_subcommand_from ping" -d "The broker's configuration"
 complete -c punchguard -l socket -r -F -d "The control socket"
@@ -49,6 +74,7 @@ complete -c punchguard -n "__fish_seen_subcommand_from status" -l prometheus -d 
 complete -c punchguard -n "__fish_seen_subcommand_from peers" -l names -d "Only names"
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -s c -l count -x -d "How often"
 complete -c punchguard -n "__fish_seen_subcommand_from ping" -l until-direct -d "Until an answer came over a direct path"
-complete -c punchguard -n "__fish_seen_subcommand_from status ping rename remove introduce" -a "(punchguard peers --names 2>/dev/null)" -d Peer
+complete -c punchguard -n "__fish_seen_subcommand_from status ping rename remove introduce" -a "(__punchguard_ask peers --names)" -d Peer
+complete -c punchguard -n "__fish_seen_subcommand_from accept" -a "(__punchguard_ask accept | string match -r '^\S+(?=  PG1)')" -d Introduced
 complete -c punchguard -n "__fish_seen_subcommand_from netcheck" -l stun -x -d "A STUN server"
 complete -c punchguard -n "__fish_seen_subcommand_from doctor" -l offline -d "Send nothing to the network"
