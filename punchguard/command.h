@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "protocol/error.h"
 
@@ -52,9 +53,13 @@ extern const struct command command_accept, command_doctor, command_down, comman
 int command_option(struct context *context, int argc, char **argv, const char *letters,
                    const struct option *own, int least, int most);
 
-/* Whether who reads standard output has gone, as head(1) does who has enough: what is left for it is
- * thrown away then, and it is no failure. */
+/* Whether who reads standard output has gone, as head(1) does who has enough: what is left for it
+ * is thrown away then, and it is no failure. */
 bool command_reader_gone(void);
+
+/* Says on standard error, where that is a terminal, that so many STUN servers are asked, 0 for
+ * those built in: it takes seconds. */
+void command_asking(size_t servers);
 
 /* Prints the usage, of the command or with NULL of all. */
 void command_usage(const struct command *command, bool wrong);

@@ -140,7 +140,7 @@ void doctor_look_at_nat(struct doctor *doctor)
     struct json *document;
     struct json_at root;
 
-    add_servers(doctor, argv, 3);
+    command_asking((add_servers(doctor, argv, 3) - 3) / 2);
     service_program("punchguard-ice-agent", program, sizeof program);
     if (capture_run(&capture, argv, "", NETCHECK_MS) < 0)
         return;

@@ -9,6 +9,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "protocol/inbound.h"
 #include "protocol/log.h"
@@ -147,6 +148,16 @@ enum outcome command_failf(enum outcome outcome, const char *format, ...)
     va_end(args);
     fputc('\n', stderr);
     return outcome;
+}
+
+void command_asking(size_t servers)
+{
+    if (!isatty(STDERR_FILENO))
+        return;
+    if (servers == 0)
+        fputs("asking the built-in STUN servers\n", stderr);
+    else
+        fprintf(stderr, "asking %zu STUN server%s\n", servers, servers == 1 ? "" : "s");
 }
 
 bool command_reader_gone(void)

@@ -119,6 +119,7 @@ static enum outcome become(const struct asking *asking, bool json)
         argv[count++] = (char *)(uintptr_t) "--stun";
         argv[count++] = asking->servers[i];
     }
+    command_asking(asking->count);
     execvp(program, argv);
     return command_failf(OUTCOME_FAILED, "cannot run %s: %s", program, strerror(errno));
 }

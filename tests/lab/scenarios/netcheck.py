@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import select
 import subprocess
 import time
 
@@ -253,6 +254,37 @@ def hairpin(folder):
         found = _check(host, lab.stun)
         _asserts(_only(found), host, EIM, EIM, "all", public=router.address, preserved=True,
                  hairpin=True)
+
+
+def _at_terminal(host, argv):
+    """What it says on standard error, where that is a terminal, until standard output has something."""
+    ours, its = os.openpty()
+    with subprocess.Popen(host.inside(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=its) as run:
+        os.close(its)
+        said = os.read(ours, 4096).decode()
+        assert not select.select([run.stdout], [], [], 0)[0], "it came with the answer"
+        run.communicate(timeout=20)
+    os.close(ours)
+    return said
+
+
+@scenario()
+def who_waits_at_a_terminal_is_told_for_what(folder):
+    with Lab(folder) as lab:
+        lab.start_stun(BOTH_ELSEWHERE)
+        host = lab.host("alice", lab.home("eim"))
+        conf = os.path.join(host.folder, "conf.json")
+        with open(conf, "w", encoding="ascii") as file:
+            json.dump({"ice": {"stun": lab.stun}, "signalling": [], "peers": []}, file)
+        env = ["env", "PATH=" + ":".join(program_folders() + [os.environ["PATH"]])]
+        wanted = f"asking {len(lab.stun)} STUN servers\r\n"
+        for command in (["netcheck"], ["doctor", "--json"]):
+            argv = [*env, program("punchguard"), "-c", conf, *command]
+            assert _at_terminal(host, argv) == wanted, command
+        piped = subprocess.run(host.inside(argv), capture_output=True, text=True, timeout=20)
+        assert "asking" not in piped.stderr, piped.stderr
+        one = [*env, program("punchguard"), "-c", conf, "netcheck", "--stun", lab.stun[0]]
+        assert _at_terminal(host, one) == "asking 1 STUN server\r\n"
 
 
 def _expected(one, other):
