@@ -157,6 +157,31 @@ static enum outcome call(struct inviting *inviting, struct client *client, struc
     return outcome;
 }
 
+/* --list and --cancel go with no other: it would be ignored. */
+static void check_options(const struct inviting *inviting)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } all[] = {
+        {"--list", inviting->list},
+        {"--cancel", inviting->cancel != NULL},
+        {"--name", inviting->name != NULL},
+        {"--inbound", inviting->inbound != NULL},
+        {"--expires", inviting->lifetime > 0},
+        {"--qr", inviting->qr},
+    };
+
+    for (size_t alone = 0; alone < 2; alone++)
+        for (size_t i = alone + 1; i < sizeof all / sizeof all[0]; i++) {
+            if (!all[alone].given || !all[i].given)
+                continue;
+            command_failf(OUTCOME_USAGE, "%s and %s do not go together", all[alone].name,
+                          all[i].name);
+            exit(OUTCOME_USAGE);
+        }
+}
+
 static void read_options(struct inviting *inviting, struct context *context, int argc, char **argv)
 {
     int option;
@@ -173,6 +198,7 @@ static void read_options(struct inviting *inviting, struct context *context, int
         inviting->qr |= option == OPTION_QR;
         inviting->list |= option == OPTION_LIST;
     }
+    check_options(inviting);
 }
 
 static enum outcome run(struct context *context, int argc, char **argv)
