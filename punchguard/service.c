@@ -86,7 +86,8 @@ static bool is_default(const char *config)
 bool service_is_there(const struct settings *settings)
 {
     /* sd_booted(3) */
-    if (access("/run/systemd/system", F_OK) < 0 || !is_default(settings->config))
+    if (access("/run/systemd/system", F_OK) < 0 || settings->elsewhere ||
+        !is_default(settings->config))
         return false;
     return systemctl("cat", "--no-pager") == 0;
 }

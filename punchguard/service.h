@@ -10,7 +10,8 @@
 
 #include "punchguard/settings.h"
 
-/* Whether systemd runs and has the unit, which is for the default configuration alone. */
+/* Whether systemd runs and has the unit, which is for the default configuration and its socket
+ * alone. */
 bool service_is_there(const struct settings *settings);
 /* Whether it is what runs the broker. */
 bool service_is_active(const struct settings *settings);

@@ -13,9 +13,9 @@
 #include "protocol/interface.h"
 #include "protocol/json.h"
 
-#define CONFIG_BYTES_MAX (1024 * 1024)
+#define CONFIG_BYTES_MAX  (1024 * 1024)
 #define STATE_DIR_DEFAULT "/var/lib/punchguard"
-#define SOCKET_FOLDER    "/run/punchguard"
+#define SOCKET_FOLDER     "/run/punchguard"
 
 static int take_control(const struct json_at *root, struct settings *settings, struct error *err)
 {
@@ -98,6 +98,7 @@ static enum outcome take_socket(const char *socket, struct settings *settings, s
                   sizeof settings->socket - 1);
         return OUTCOME_USAGE;
     }
+    settings->elsewhere = strcmp(settings->socket, socket) != 0;
     strcpy(settings->socket, socket);
     return OUTCOME_OK;
 }
@@ -113,6 +114,7 @@ enum outcome settings_read(const struct context *context, bool may_be_made,
     free(real);
     snprintf(settings->socket, sizeof settings->socket, SOCKET_FOLDER "/pg0.sock");
     snprintf(settings->state_dir, sizeof settings->state_dir, STATE_DIR_DEFAULT);
+    settings->elsewhere = false;
     rc = config_read(settings, err);
     if (context->socket != NULL)
         return take_socket(context->socket, settings, err);

@@ -16,6 +16,7 @@ struct settings {
     char config[4096]; /* absolute, where the file is there */
     bool there;        /* the configuration could be read */
     char socket[sizeof((struct sockaddr_un *)0)->sun_path];
+    bool elsewhere; /* the command line named another socket than the configuration's */
     char state_dir[4096];
 };
 

@@ -79,6 +79,17 @@ static void a_socket_path_that_does_not_fit_is_refused(void **state)
     assert_int_equal(read_text("{}", longest), OUTCOME_OK);
 }
 
+static void another_socket_than_the_configurations_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text("{\"control\":\"/run/x\"}", NULL), OUTCOME_OK);
+    assert_false(settings.elsewhere);
+    assert_int_equal(read_text("{\"control\":\"/run/x\"}", "/run/x"), OUTCOME_OK);
+    assert_false(settings.elsewhere);
+    assert_int_equal(read_text("{\"control\":\"/run/x\"}", "/run/y"), OUTCOME_OK);
+    assert_true(settings.elsewhere);
+}
+
 static int make_file(void **state)
 {
     int fd = mkstemp(path);
@@ -100,6 +111,7 @@ int main(void)
         cmocka_unit_test(a_wrong_configuration_is_told_with_its_place),
         cmocka_unit_test(one_that_was_named_must_be_there_unless_it_may_be_made),
         cmocka_unit_test(a_socket_path_that_does_not_fit_is_refused),
+        cmocka_unit_test(another_socket_than_the_configurations_is_told),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

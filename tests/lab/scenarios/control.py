@@ -504,6 +504,13 @@ def up_and_down_go_by_systemd_where_it_runs(folder):
         assert "start --no-block punchguard.service" in asked, asked
         assert asked[-1] == "stop --quiet punchguard.service", asked
         assert not alice.host.pids(), "the broker goes on"
+        other = alice.start()
+        alice.host.run(["sh", "-c", f"sed -i 's,pg0,pg7,' {etc}/punchguard/conf.json && echo $$ >/run/broker.pid"])
+        alice.await_ready()
+        alice.host.run([*command, "--socket", SOCKET, "down"])
+        assert other.wait(5) == 0
+        assert alice.host.run(["cat", "/run/systemctl.log"]).count("stop --quiet") == 1, "another broker's"
+        alice.host.run(["sh", "-c", f"sed -i 's,pg7,pg0,' {etc}/punchguard/conf.json && rm /run/broker.pid"])
         alice.host.run(["sh", "-c", f"mv {etc}/punchguard {etc}/elsewhere && ln -s elsewhere {etc}/punchguard"])
         alice.host.run([*command, "up"])
         alice.host.run([*command, "down"])
