@@ -154,6 +154,8 @@ static enum outcome call(struct inviting *inviting, struct client *client, struc
     outcome = client_call(client, &m, on_answer, inviting, err);
     if (outcome == OUTCOME_OK && inviting->list)
         print_list(inviting);
+    else if (outcome == OUTCOME_OK && inviting->cancel != NULL && inviting->context->json)
+        puts("{}");
     return outcome;
 }
 
