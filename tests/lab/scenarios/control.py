@@ -344,19 +344,16 @@ def _last_line(client):
 class Terminal:
     """A terminal of its own in a host, with one command in it."""
 
-    def __init__(self, host, columns, rows, argv):
+    def __init__(self, host, columns, rows, argv, name="tmux"):
         self._host = host
         self._tmux = ["env", "LC_ALL=C.UTF-8", "TERM=xterm", "tmux", "-u", "-f", "/dev/null", "-S",
-                      os.path.join(host.folder, "tmux")]
+                      os.path.join(host.folder, name)]
         self._run("new-session", "-d", "-x", str(columns), "-y", str(rows), "sh")
         self._run("set", "-g", "status", "off")
         self.keys(" ".join(argv) + "; echo ended $?", "Enter")
 
     def _run(self, *arguments):
         return self._host.run([*self._tmux, *arguments])
-
-    def end(self):
-        self._run("kill-server")
 
     def keys(self, *keys):
         self._run("send-keys", *keys)
@@ -417,13 +414,12 @@ def invite_shows_a_code_on_a_terminal(folder):
         alice.start()
         alice.await_ready()
         alice.await_event("transport")
-        for options, shown in (((), True), (("--qr",), True), (("--json",), False)):
-            terminal = Terminal(alice.host, 120, 60, _argv(alice, "invite", *options))
+        for option, shown in (("--expires=1h", True), ("--qr", True), ("--json", False)):
+            terminal = Terminal(alice.host, 120, 60, _argv(alice, "invite", option), f"tmux{option}")
             lines = terminal.await_screen("^ended 0$")
             assert sum("PGI1-" in line for line in lines) >= 1, lines
             code = [line for line in lines if re.fullmatch(" {4}[▀▄█ ]{20,}", line)]
             assert (len(code) > 10) == shown, lines
-            terminal.end()
 
 
 def _path():
@@ -505,13 +501,16 @@ def up_and_down_go_by_systemd_where_it_runs(folder):
         assert asked[-1] == "stop --quiet punchguard.service", asked
         assert not alice.host.pids(), "the broker goes on"
         other = alice.start()
-        alice.host.run(["sh", "-c", f"sed -i 's,pg0,pg7,' {etc}/punchguard/conf.json && echo $$ >/run/broker.pid"])
+        alice.host.run(["touch", "/run/broker.pid"])
+        alice.host.run(["sed", "-i", "s,pg0,pg7,", f"{etc}/punchguard/conf.json"])
         alice.await_ready()
         alice.host.run([*command, "--socket", SOCKET, "down"])
         assert other.wait(5) == 0
         assert alice.host.run(["cat", "/run/systemctl.log"]).count("stop --quiet") == 1, "another broker's"
-        alice.host.run(["sh", "-c", f"sed -i 's,pg7,pg0,' {etc}/punchguard/conf.json && rm /run/broker.pid"])
-        alice.host.run(["sh", "-c", f"mv {etc}/punchguard {etc}/elsewhere && ln -s elsewhere {etc}/punchguard"])
+        alice.host.run(["rm", "/run/broker.pid"])
+        alice.host.run(["sed", "-i", "s,pg7,pg0,", f"{etc}/punchguard/conf.json"])
+        alice.host.run(["mv", f"{etc}/punchguard", f"{etc}/elsewhere"])
+        alice.host.run(["ln", "-s", "elsewhere", f"{etc}/punchguard"])
         alice.host.run([*command, "up"])
         alice.host.run([*command, "down"])
         assert alice.host.run(["cat", "/run/systemctl.log"]).count("start --no-block") == 2, "by itself"
@@ -526,18 +525,23 @@ def up_says_soon_that_the_service_fails_and_where_the_reason_is(folder):
     with Lab(folder) as lab:
         alice, _ = _pair(lab)
         command, _ = _systemd(alice)
+
+        def up(*options):
+            argv = alice.host.inside([*command, "up", *options])
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+            return done.returncode, done.stderr
+
         alice.host.run(["sh", "-c", "ln -s /bin/true /run/bin/setsid"])
         for status, words in (("2", "exit-code, 2"), ("11", "signal, 11")):
             alice.host.run(["sh", "-c", f"echo {status} >/run/fails"])
             begun = time.monotonic()
-            up = subprocess.run(alice.host.inside([*command, "up"]), capture_output=True, text=True, timeout=30)
+            code, err = up()
             took = time.monotonic() - begun
-            assert up.returncode == 1 and words in up.stderr and "journalctl -u punchguard" in up.stderr, up
+            assert code == 1 and words in err and "journalctl -u punchguard" in err, (code, err)
             assert took < promised(3), took
         alice.host.run(["rm", "/run/fails"])
-        up = subprocess.run(alice.host.inside([*command, "up", "--timeout", "1"]), capture_output=True, text=True,
-                            timeout=30)
-        assert up.returncode == 6 and "journalctl -u punchguard" in up.stderr, up
+        code, err = up("--timeout", "1")
+        assert code == 6 and "journalctl -u punchguard" in err, (code, err)
 
 
 @scenario(timeout=60)

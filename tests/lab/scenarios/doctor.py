@@ -124,7 +124,8 @@ def each_fault_is_told_with_its_remedy(folder):
 
 
 def _kernel_has_wireguard(host):
-    made = subprocess.run(host.inside(["ip", "link", "add", "trial", "type", "wireguard"]), capture_output=True)
+    argv = ["ip", "link", "add", "trial", "type", "wireguard"]
+    made = subprocess.run(host.inside(argv), capture_output=True)
     if made.returncode == 0:
         host.run(["ip", "link", "del", "trial"])
     return made.returncode == 0

@@ -259,7 +259,8 @@ def hairpin(folder):
 def _at_terminal(host, argv):
     """What it says on standard error, where that is a terminal, until standard output has something."""
     ours, its = os.openpty()
-    with subprocess.Popen(host.inside(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=its) as run:
+    with subprocess.Popen(host.inside(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=its) as run:
         os.close(its)
         said = os.read(ours, 4096).decode()
         assert not select.select([run.stdout], [], [], 0)[0], "it came with the answer"
