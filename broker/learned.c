@@ -83,17 +83,6 @@ struct learned_peer *learned_peer_add(struct learned *learned, const uint8_t key
     return peer;
 }
 
-void learned_peer_put_back(struct learned *learned, const struct learned_peer *before)
-{
-    struct learned_peer *peer =
-        learned_peer_add(learned, before->key, &before->contact, NULL, NULL);
-
-    if (peer == NULL)
-        return;
-    strcpy(peer->introduced_by, before->introduced_by);
-    peer->inbound = before->inbound;
-}
-
 void learned_peer_accepted(struct learned_peer *peer)
 {
     if (peer->invitation != NULL)
@@ -102,12 +91,27 @@ void learned_peer_accepted(struct learned_peer *peer)
     peer->invitation = NULL;
 }
 
+struct learned_peer learned_peer_take(struct learned *learned, size_t index)
+{
+    struct learned_peer *peer = &learned->peers[index], taken = *peer;
+
+    memmove(peer, peer + 1, (--learned->peer_count - index) * sizeof *peer);
+    return taken;
+}
+
+void learned_peer_put(struct learned *learned, size_t index, const struct learned_peer *peer)
+{
+    struct learned_peer *place = &learned->peers[index];
+
+    memmove(place + 1, place, (learned->peer_count++ - index) * sizeof *place);
+    *place = *peer;
+}
+
 void learned_peer_remove(struct learned *learned, struct learned_peer *peer)
 {
-    learned_peer_accepted(peer);
-    memmove(peer, peer + 1,
-            (size_t)(learned->peers + learned->peer_count - (peer + 1)) * sizeof *peer);
-    learned->peer_count--;
+    struct learned_peer taken = learned_peer_take(learned, (size_t)(peer - learned->peers));
+
+    learned_peer_accepted(&taken);
 }
 
 /* Invitations */

@@ -64,9 +64,11 @@ struct learned_peer *learned_peer_with_key(const struct learned *learned,
 struct learned_peer *learned_peer_add(struct learned *learned, const uint8_t key[ID_KEY_BYTES],
                                       const struct contact *contact, const char *invitation,
                                       struct error *err);
-/* One that was removed, or else is as it was, but without an invitation. Nothing without memory. */
-void learned_peer_put_back(struct learned *learned, const struct learned_peer *before);
 void learned_peer_remove(struct learned *learned, struct learned_peer *peer);
+/* Takes the peer out without wiping it. Before another is added learned_peer_put() brings it back as
+ * it was; else it is the caller's to wipe, by learned_peer_accepted(). */
+struct learned_peer learned_peer_take(struct learned *learned, size_t index);
+void learned_peer_put(struct learned *learned, size_t index, const struct learned_peer *peer);
 /* It has accepted us. */
 void learned_peer_accepted(struct learned_peer *peer);
 

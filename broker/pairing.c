@@ -484,23 +484,22 @@ int pairing_rename(struct pairing *pairing, const char *peer, const char *name, 
 
 int pairing_remove(struct pairing *pairing, const char *peer, struct error *err)
 {
-    struct learned_peer *learned = learned_or_told(pairing, peer, err), kept;
-    char name[PEER_NAME_MAX + 1];
+    struct learned_peer *learned = learned_or_told(pairing, peer, err), taken;
+    size_t index;
     int rc;
 
     if (learned == NULL)
         return -ENOENT;
-    strcpy(name, peer);
-    kept = *learned;
-    kept.invitation = NULL;
-    joiner_stop(pairing, kept.key);
-    learned_peer_remove(&pairing->learned, learned);
+    index = (size_t)(learned - pairing->learned.peers);
+    taken = learned_peer_take(&pairing->learned, index);
     rc = pairing_save(pairing, err);
     if (rc < 0) {
-        learned_peer_put_back(&pairing->learned, &kept);
+        learned_peer_put(&pairing->learned, index, &taken);
         return rc;
     }
-    pairing->broker->tell(pairing->data, name, "removed", NULL);
+    joiner_stop(pairing, taken.key);
+    learned_peer_accepted(&taken);
+    pairing->broker->tell(pairing->data, taken.contact.name, "removed", NULL);
     pairing->broker->changed(pairing->data);
     return 0;
 }

@@ -326,14 +326,30 @@ static int check_invitation(struct pairing *pairing, const struct invitation *in
     return -EINVAL;
 }
 
-/* The peer to be, under the name asked for; the one that it is already, with new addresses. */
+/* One that is known already, with new addresses and an invitation. */
+static struct learned_peer *learn_anew(struct learned_peer *known, struct contact *contact,
+                                       const char *text, struct error *err)
+{
+    char *invitation = strdup(text);
+
+    if (invitation == NULL) {
+        error_set(err, "no-memory", "out of memory");
+        return NULL;
+    }
+    strcpy(contact->name, known->contact.name);
+    known->contact = *contact;
+    known->invitation = invitation;
+    known->introduced_by[0] = '\0';
+    return known;
+}
+
+/* The peer to be, under the name asked for, or the one that it is already. */
 static struct learned_peer *learn(struct pairing *pairing, const struct invitation *invitation,
                                   const char *text, const char *name, const struct inbound *inbound,
                                   struct error *err)
 {
     struct learned_peer *known = learned_peer_with_key(&pairing->learned, invitation->key);
     struct contact contact = invitation->inviter;
-    struct inbound may = {.kind = INBOUND_ALL};
     struct learned_peer *peer;
 
     if (known != NULL && name[0] != '\0' && strcmp(known->contact.name, name) != 0) {
@@ -344,19 +360,18 @@ static struct learned_peer *learn(struct pairing *pairing, const struct invitati
         return NULL;
     }
     if (known != NULL) {
-        strcpy(contact.name, known->contact.name);
-        may = known->inbound;
-        learned_peer_remove(&pairing->learned, known);
-    } else if (name[0] != '\0') {
-        if (pairing_check_name(pairing, name, err) < 0)
-            return NULL;
-        strcpy(contact.name, name);
+        peer = learn_anew(known, &contact, text, err);
     } else {
-        pairing_free_name(pairing, contact.name);
+        if (name[0] == '\0')
+            pairing_free_name(pairing, contact.name);
+        else if (pairing_check_name(pairing, name, err) == 0)
+            strcpy(contact.name, name);
+        else
+            return NULL;
+        peer = learned_peer_add(&pairing->learned, invitation->key, &contact, text, err);
     }
-    peer = learned_peer_add(&pairing->learned, invitation->key, &contact, text, err);
-    if (peer != NULL)
-        peer->inbound = inbound != NULL ? *inbound : may;
+    if (peer != NULL && inbound != NULL)
+        peer->inbound = *inbound;
     return peer;
 }
 
@@ -364,11 +379,12 @@ static struct learned_peer *learn(struct pairing *pairing, const struct invitati
 static void put_back(struct pairing *pairing, struct learned_peer *peer,
                      const struct learned_peer *before)
 {
-    if (peer == NULL)
+    if (before == NULL) {
+        learned_peer_remove(&pairing->learned, peer);
         return;
-    learned_peer_remove(&pairing->learned, peer);
-    if (before != NULL)
-        learned_peer_put_back(&pairing->learned, before);
+    }
+    learned_peer_accepted(peer);
+    *peer = *before;
 }
 
 int pairing_join(struct pairing *pairing, const char *text, const char *name,
@@ -392,9 +408,12 @@ int pairing_join(struct pairing *pairing, const char *text, const char *name,
     peer = learn(pairing, &invitation, text, name, inbound, err);
     rc = peer != NULL ? pairing_save(pairing, err) : -EINVAL;
     if (rc < 0) {
-        put_back(pairing, peer, known ? &before : NULL);
+        if (peer != NULL)
+            put_back(pairing, peer, known ? &before : NULL);
         goto out;
     }
+    if (known)
+        learned_peer_accepted(&before);
     strcpy(peer_name, peer->contact.name);
     memcpy(key, peer->key, ID_KEY_BYTES);
     begin(pairing, &invitation, pairing->broker->now(pairing->data));

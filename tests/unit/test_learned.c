@@ -161,16 +161,19 @@ static void a_file_without_it_lets_peers_begin_everything(void **state)
     assert_false(learned.invitations[0].says_inbound);
 }
 
-static void one_that_was_removed_comes_back_as_it_was(void **state)
+static void one_that_was_taken_out_comes_back_as_it_was(void **state)
 {
     struct learned_peer before;
 
     (void)state;
     strcpy(add("bob", 1)->introduced_by, "carol");
     learned.peers[0].inbound.kind = INBOUND_NONE;
-    before = learned.peers[0];
-    learned_peer_remove(&learned, &learned.peers[0]);
-    learned_peer_put_back(&learned, &before);
+    assert_non_null(add("dave", 2));
+    before = learned_peer_take(&learned, 0);
+    assert_int_equal(learned.peer_count, 1);
+    assert_string_equal(learned.peers[0].contact.name, "dave");
+    learned_peer_put(&learned, 0, &before);
+    assert_int_equal(learned.peer_count, 2);
     assert_string_equal(learned.peers[0].introduced_by, "carol");
     assert_int_equal(learned.peers[0].inbound.kind, INBOUND_NONE);
     assert_string_equal(learned.peers[0].contact.name, "bob");
@@ -322,7 +325,7 @@ int main(void)
         TEST(what_is_written_is_read_again),
         TEST(what_a_peer_may_begin_is_read_again),
         TEST(a_file_without_it_lets_peers_begin_everything),
-        TEST(one_that_was_removed_comes_back_as_it_was),
+        TEST(one_that_was_taken_out_comes_back_as_it_was),
         TEST(without_a_file_nothing_is_known),
         TEST(a_broken_file_gives_its_previous_copy_and_is_kept),
         TEST(a_file_that_is_gone_gives_its_previous_copy),

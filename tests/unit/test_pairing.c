@@ -884,16 +884,22 @@ static void one_that_was_connected_before_stays_a_peer_when_refused(void **state
     assert_non_null(strstr(BOB->said, "alice:refused"));
 }
 
-/* What bob says of carol, or with `key` of that one. */
-static void introduce(const char *name, const uint8_t *key, char *addresses, bool accept)
+static void introduce_to(struct device *device, const char *by, const char *name,
+                         const uint8_t *key, char *addresses, bool accept)
 {
     char id[ID_TEXT_LENGTH + 1], copy[128];
     struct message_introduce told = {.name = copy, .id = id, .addresses = addresses};
 
     strcpy(copy, name);
-    id_encode(key != NULL ? key : CAROL->identity.public, id);
-    pairing_introduced(ALICE->pairing, "bob", &told, accept);
+    id_encode(key, id);
+    pairing_introduced(device->pairing, by, &told, accept);
     settle();
+}
+
+/* What bob says of carol, or with `key` of that one. */
+static void introduce(const char *name, const uint8_t *key, char *addresses, bool accept)
+{
+    introduce_to(ALICE, "bob", name, key != NULL ? key : CAROL->identity.public, addresses, accept);
 }
 
 static void who_is_introduced_is_a_peer_once_it_is_accepted(void **state)
@@ -961,6 +967,84 @@ static void who_was_introduced_may_come_by_an_invitation(void **state)
     join_as(BOB, invite("", 0), "");
     has_peer(ALICE, "bo", BOB);
     assert_string_equal(pairing_learned(ALICE->pairing)->peers[0].introduced_by, "");
+}
+
+/* Nothing can be written from now on. */
+static void fill_up(const struct device *device)
+{
+    empty(device->folder);
+    assert_int_equal(rmdir(device->folder), 0);
+    close(open(device->folder, O_CREAT | O_WRONLY, 0600));
+}
+
+static const struct learned_peer *only_peer(const struct device *device)
+{
+    assert_int_equal(peers_of(device), 1);
+    return &pairing_learned(device->pairing)->peers[0];
+}
+
+static void one_that_waits_is_no_peer_where_it_can_not_be_declined(void **state)
+{
+    static char addresses[] = "{\"tox\": \"AB\"}";
+
+    (void)state;
+    introduce("carol", NULL, addresses, false);
+    fill_up(ALICE);
+    assert_true(pairing_remove(ALICE->pairing, "carol", &err) < 0);
+    assert_string_equal(only_peer(ALICE)->introduced_by, "bob");
+    assert_string_equal(only_peer(ALICE)->contact.name, "carol");
+    assert_string_equal(only_peer(ALICE)->contact.items[0].address, "AB");
+    assert_false(ALICE->changed);
+}
+
+static void one_that_waits_is_no_peer_where_its_invitation_can_not_be_kept(void **state)
+{
+    static char addresses[] = "{\"tox\": \"AB\"}";
+    const char *text = invite("", 0);
+
+    (void)state;
+    introduce_to(BOB, "carol", "al", ALICE->identity.public, addresses, false);
+    fill_up(BOB);
+    refused(BOB, text, "", "file");
+    assert_string_equal(only_peer(BOB)->introduced_by, "carol");
+    assert_string_equal(only_peer(BOB)->contact.name, "al");
+    assert_string_equal(only_peer(BOB)->contact.items[0].address, "AB");
+    assert_null(only_peer(BOB)->invitation);
+    assert_false(BOB->changed);
+}
+
+static void one_that_waits_is_no_peer_where_it_can_not_be_taken_in(void **state)
+{
+    static char none[] = "{}";
+    const char *text = invite("", 0);
+
+    (void)state;
+    has[LAN] = false;
+    introduce("bo", BOB->identity.public, none, false);
+    fill_up(ALICE);
+    join_as(BOB, text, "");
+    assert_non_null(strstr(BOB->said, "alice:refused"));
+    assert_string_equal(only_peer(ALICE)->introduced_by, "bob");
+    assert_int_equal(only_peer(ALICE)->contact.count, 0);
+    assert_false(pairing_learned(ALICE->pairing)->invitations[0].used);
+}
+
+static void a_join_goes_on_where_its_peer_can_not_be_removed(void **state)
+{
+    const char *text = invite("", 0);
+
+    (void)state;
+    has[TOX] = has[LAN] = false;
+    join_as(BOB, text, "");
+    fill_up(BOB);
+    assert_true(pairing_remove(BOB->pairing, "alice", &err) < 0);
+    assert_string_equal(only_peer(BOB)->invitation, text);
+    has[TOX] = true;
+    pairing_transport_ready(BOB->pairing, TOX);
+    BOB->changed = ALICE->changed = true;
+    pass(31);
+    has_peer(ALICE, "bob", BOB);
+    assert_string_equal(BOB->said, "alice:joining alice:joined ");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -1094,6 +1178,10 @@ int main(void)
         TEST(another_invitation_changes_only_what_it_says),
         TEST(what_can_not_be_kept_changes_nothing),
         TEST(who_is_accepted_begins_what_is_said_then),
+        TEST(one_that_waits_is_no_peer_where_it_can_not_be_declined),
+        TEST(one_that_waits_is_no_peer_where_its_invitation_can_not_be_kept),
+        TEST(one_that_waits_is_no_peer_where_it_can_not_be_taken_in),
+        TEST(a_join_goes_on_where_its_peer_can_not_be_removed),
     };
 
     if (sodium_init() < 0)
