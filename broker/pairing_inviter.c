@@ -231,10 +231,10 @@ static enum joining_result take_in_again(struct pairing *pairing, const struct j
     struct learned_peer *peer = learned_peer_with_key(&pairing->learned, asked->key);
     struct error err;
 
-    if (pairing_name_of(pairing, asked->key) == NULL)
-        return JOINING_USED; /* and removed since */
-    if (peer == NULL)
+    if (pairing->broker->name_of(pairing->data, asked->key) != NULL)
         return JOINING_ACCEPTED;
+    if (peer == NULL || peer->introduced_by[0] != '\0')
+        return JOINING_USED; /* and removed since */
     refresh(peer, &asked->joiner);
     if (pairing_save(pairing, &err) < 0)
         log_warn("%s", err.message);

@@ -969,6 +969,25 @@ static void who_was_introduced_may_come_by_an_invitation(void **state)
     assert_string_equal(pairing_learned(ALICE->pairing)->peers[0].introduced_by, "");
 }
 
+static void who_was_removed_and_is_introduced_waits_whatever_it_was_invited_by(void **state)
+{
+    static char none[] = "{}";
+    const char *text = invite("", 0);
+
+    (void)state;
+    has[LAN] = false;
+    join_as(BOB, text, "");
+    assert_int_equal(pairing_remove(ALICE->pairing, "bob", &err), 0);
+    assert_int_equal(pairing_remove(BOB->pairing, "alice", &err), 0);
+    settle();
+    introduce("bob", BOB->identity.public, none, false);
+    BOB->said[0] = '\0';
+    join_as(BOB, text, "");
+    pass(70);
+    assert_string_equal(BOB->said, "alice:joining alice:refused ");
+    assert_int_equal(pairing_learned(ALICE->pairing)->peers[0].contact.count, 0);
+}
+
 /* Nothing can be written from now on. */
 static void fill_up(const struct device *device)
 {
@@ -1178,6 +1197,7 @@ int main(void)
         TEST(another_invitation_changes_only_what_it_says),
         TEST(what_can_not_be_kept_changes_nothing),
         TEST(who_is_accepted_begins_what_is_said_then),
+        TEST(who_was_removed_and_is_introduced_waits_whatever_it_was_invited_by),
         TEST(one_that_waits_is_no_peer_where_it_can_not_be_declined),
         TEST(one_that_waits_is_no_peer_where_its_invitation_can_not_be_kept),
         TEST(one_that_waits_is_no_peer_where_it_can_not_be_taken_in),
