@@ -361,6 +361,37 @@ static int read_file(struct learned *learned, int folder, const char *name, stru
     return rc;
 }
 
+/* For when the file is torn. Never an older state, which would bring back who was removed: rather
+ * none. */
+static void copy_write(int folder, const void *text, size_t length)
+{
+    struct error err;
+
+    if (file_write(folder, PREVIOUS_FILE, text, length, &err) == 0)
+        return;
+    log_warn("%s", err.message);
+    if (unlinkat(folder, PREVIOUS_FILE, 0) < 0 && errno != ENOENT)
+        log_warn("cannot remove the old " PREVIOUS_FILE ": %s", strerror(errno));
+}
+
+/* A broker that ended between the two writes left an older one. */
+static void copy_renew(int folder)
+{
+    size_t length, copy_length = 0;
+    void *text, *copy = NULL;
+
+    if (file_read(folder, LEARNED_FILE, BYTES_MAX, &text, &length, NULL) < 0)
+        return;
+    if (file_read(folder, PREVIOUS_FILE, BYTES_MAX, &copy, &copy_length, NULL) < 0 ||
+        copy_length != length || memcmp(copy, text, length) != 0)
+        copy_write(folder, text, length);
+    sodium_memzero(text, length);
+    free(text);
+    if (copy != NULL)
+        sodium_memzero(copy, copy_length);
+    free(copy);
+}
+
 /* The file is not to be had, for the reason in `err`. */
 static int recover(struct learned *learned, int folder, bool missing, struct error *err)
 {
@@ -373,18 +404,17 @@ static int recover(struct learned *learned, int folder, bool missing, struct err
         struct error first = *err;
 
         error_set(err, "bad-peers",
-                  "%.220s, and its previous copy can't be used either (%.150s): nobody can join or "
+                  "%.220s, and its copy can't be used either (%.150s): nobody can join or "
                   "be removed, and who joined before is no peer, until the file is mended or "
                   "removed",
                   first.message, why.message);
         return rc;
     }
     if (missing) {
-        log_warn(LEARNED_FILE " is gone: its previous copy is used");
+        log_warn(LEARNED_FILE " is gone: its copy is used");
         return 0;
     }
-    log_warn("%s: its previous copy is used, and what was there is kept as " BROKEN_FILE,
-             err->message);
+    log_warn("%s: its copy is used, and what was there is kept as " BROKEN_FILE, err->message);
     if (renameat(folder, LEARNED_FILE, folder, BROKEN_FILE) < 0)
         log_warn("cannot keep the broken " LEARNED_FILE ": %s", strerror(errno));
     return 0;
@@ -398,6 +428,8 @@ int learned_read(struct learned *learned, const char *state_dir, struct error *e
     if (folder < 0)
         return folder;
     rc = read_file(learned, folder, LEARNED_FILE, err);
+    if (rc == 0)
+        copy_renew(folder);
     if (rc == -ENOENT || rc == -EINVAL || rc == -EFBIG)
         rc = recover(learned, folder, rc == -ENOENT, err);
     if (rc < 0)
@@ -501,21 +533,6 @@ static char *text_make(const struct learned *learned, size_t *length)
     return NULL;
 }
 
-/* What stands there becomes the previous copy. */
-static void keep_previous(int folder)
-{
-    struct error err;
-    size_t length;
-    void *text;
-
-    if (file_read(folder, LEARNED_FILE, BYTES_MAX, &text, &length, NULL) < 0)
-        return;
-    if (file_write(folder, PREVIOUS_FILE, text, length, &err) < 0)
-        log_warn("%s", err.message);
-    sodium_memzero(text, length);
-    free(text);
-}
-
 int learned_write(const struct learned *learned, const char *state_dir, struct error *err)
 {
     size_t length;
@@ -528,8 +545,9 @@ int learned_write(const struct learned *learned, const char *state_dir, struct e
     }
     folder = rc = folder_open(state_dir, 0700, err);
     if (folder >= 0) {
-        keep_previous(folder);
         rc = file_write(folder, LEARNED_FILE, text, length, err);
+        if (rc == 0)
+            copy_write(folder, text, length);
         close(folder);
     }
     sodium_memzero(text, length);

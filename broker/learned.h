@@ -47,8 +47,8 @@ struct learned {
     size_t invitation_count;
 };
 
-/* Where the file is broken its previous copy is put in its place, which is logged, and what was
- * there is kept as peers.json.broken. 0, also where there is none; or -errno with `err` filled:
+/* Where the file is broken its copy, peers.json.previous, is used, which is logged, and what was
+ * there is kept as peers.json.broken; the copy of a whole file is renewed where it differs. 0, also where there is none; or -errno with `err` filled:
  * then nothing may be written, so that nothing is lost. To be cleared in any case. */
 int learned_read(struct learned *learned, const char *state_dir, struct error *err);
 /* 0, or -errno with `err` filled and the file as it was. */

@@ -21,6 +21,9 @@
 
 #define ID "PG1AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQTCQKRMFYYDENBWHA5DYPQNTDNSA"
 
+#define PEER(fields) "{\"version\":1,\"peers\":[{" fields "}],\"invitations\":[]}"
+#define MADE(fields) "{\"version\":1,\"peers\":[],\"invitations\":[{" fields "}]}"
+
 static char folder[64], path[128];
 static struct learned learned;
 static struct error err;
@@ -195,13 +198,73 @@ static void a_broken_file_gives_its_previous_copy_and_is_kept(void **state)
     assert_int_equal(learned_write(&learned, folder, &err), 0);
     write_file("peers.json", "{\"version\": 1, \"pee");
     read_again();
-    assert_int_equal(learned.peer_count, 1);
-    assert_string_equal(learned.peers[0].contact.name, "bob");
+    assert_int_equal(learned.peer_count, 2);
+    assert_string_equal(learned.peers[1].contact.name, "carol");
     assert_true(is_there("peers.json.broken"));
     assert_int_equal(learned_write(&learned, folder, &err), 0);
     assert_true(is_there("peers.json.previous"));
     read_again();
-    assert_int_equal(learned.peer_count, 1);
+    assert_int_equal(learned.peer_count, 2);
+}
+
+/* In peers.json or its copy. */
+static bool is_kept(const char *name, const char *text)
+{
+    char got[4096] = "";
+    FILE *file = fopen(in_folder(name), "r");
+
+    assert_non_null(file);
+    got[fread(got, 1, sizeof got - 1, file)] = '\0';
+    fclose(file);
+    return strstr(got, text) != NULL;
+}
+
+static void what_was_taken_back_does_not_come_back_with_the_copy(void **state)
+{
+    struct learned_invitation *made;
+    char secret[2 * INVITATION_SECRET_BYTES + 1];
+
+    (void)state;
+    assert_non_null(add("bob", 1));
+    made = learned_invitation_add(&learned, "", 1000, 10, &err);
+    sodium_bin2hex(secret, sizeof secret, made->secret, sizeof made->secret);
+    assert_int_equal(learned_write(&learned, folder, &err), 0);
+    assert_true(is_kept("peers.json", "bob") && is_kept("peers.json", secret));
+    learned_peer_remove(&learned, &learned.peers[0]);
+    learned_invitation_remove(&learned, made);
+    assert_int_equal(learned_write(&learned, folder, &err), 0);
+    assert_false(is_kept("peers.json.previous", "bob") || is_kept("peers.json.previous", secret));
+    write_file("peers.json", "{");
+    read_again();
+    assert_int_equal(learned.peer_count + learned.invitation_count, 0);
+}
+
+static void a_copy_that_is_older_than_the_file_is_made_good(void **state)
+{
+    (void)state;
+    assert_non_null(add("bob", 1));
+    assert_int_equal(learned_write(&learned, folder, &err), 0);
+    learned_peer_remove(&learned, &learned.peers[0]);
+    assert_int_equal(learned_write(&learned, folder, &err), 0);
+    write_file("peers.json.previous", PEER("\"name\":\"bob\",\"id\":\"" ID "\",\"addresses\":{}"));
+    read_again();
+    assert_int_equal(learned.peer_count, 0);
+    assert_false(is_kept("peers.json.previous", "bob"));
+}
+
+static void where_no_copy_can_be_written_no_older_one_stays(void **state)
+{
+    (void)state;
+    assert_non_null(add("bob", 1));
+    assert_int_equal(learned_write(&learned, folder, &err), 0);
+    learned_peer_remove(&learned, &learned.peers[0]);
+    assert_int_equal(mkdir(in_folder(".peers.json.previous.new"), 0700), 0);
+    assert_int_equal(learned_write(&learned, folder, &err), 0);
+    assert_false(is_there("peers.json.previous"));
+    assert_int_equal(rmdir(in_folder(".peers.json.previous.new")), 0);
+    read_again();
+    assert_int_equal(learned.peer_count, 0);
+    assert_true(is_there("peers.json.previous"));
 }
 
 static void a_file_that_is_gone_gives_its_previous_copy(void **state)
@@ -234,9 +297,6 @@ static void a_first_file_that_is_broken_is_an_error_too(void **state)
     assert_true(learned_read(&learned, folder, &err) < 0);
     assert_true(is_there("peers.json"));
 }
-
-#define PEER(fields) "{\"version\":1,\"peers\":[{" fields "}],\"invitations\":[]}"
-#define MADE(fields) "{\"version\":1,\"peers\":[],\"invitations\":[{" fields "}]}"
 
 static void each_wrong_place_is_told(void **state)
 {
@@ -328,6 +388,9 @@ int main(void)
         TEST(one_that_was_taken_out_comes_back_as_it_was),
         TEST(without_a_file_nothing_is_known),
         TEST(a_broken_file_gives_its_previous_copy_and_is_kept),
+        TEST(what_was_taken_back_does_not_come_back_with_the_copy),
+        TEST(a_copy_that_is_older_than_the_file_is_made_good),
+        TEST(where_no_copy_can_be_written_no_older_one_stays),
         TEST(a_file_that_is_gone_gives_its_previous_copy),
         TEST(two_broken_copies_are_an_error_and_stay),
         TEST(a_first_file_that_is_broken_is_an_error_too),
