@@ -124,6 +124,13 @@ void learned_invitation_remove(struct learned *learned, struct learned_invitatio
     sodium_memzero(end - 1, sizeof *end);
 }
 
+void learned_invitations_forget(struct learned *learned, const uint8_t key[ID_KEY_BYTES])
+{
+    for (size_t i = 0; i < learned->invitation_count; i++)
+        if (memcmp(learned->invitations[i].used_by, key, ID_KEY_BYTES) == 0)
+            memset(learned->invitations[i].used_by, 0, ID_KEY_BYTES);
+}
+
 static struct learned_invitation *oldest_used(struct learned *learned)
 {
     for (size_t i = 0; i < learned->invitation_count; i++)
@@ -280,7 +287,8 @@ static int read_secret(const struct json_at *invitation, uint8_t secret[INVITATI
 
 static int read_invitation(struct learned *learned, const struct json_at *at, struct error *err)
 {
-    static const char *const known[] = {"name", "secret", "expires", "used_by", "inbound", NULL};
+    static const char *const known[] = {"name",    "secret",  "expires", "used",
+                                        "used_by", "inbound", NULL};
     struct learned_invitation *own = &learned->invitations[learned->invitation_count];
     struct json_at member;
 
@@ -291,9 +299,13 @@ static int read_invitation(struct learned *learned, const struct json_at *at, st
         return -EINVAL;
     if (json_member(at, "name", &member) && read_name(at, "name", own->name, err) < 0)
         return -EINVAL;
-    own->used = json_member(at, "used_by", &member);
-    if (own->used && read_id(&member, own->used_by, err) < 0)
+    if (json_member(at, "used", &member) && json_as_boolean(&member, &own->used, err) < 0)
         return -EINVAL;
+    if (json_member(at, "used_by", &member)) {
+        own->used = true;
+        if (read_id(&member, own->used_by, err) < 0)
+            return -EINVAL;
+    }
     own->says_inbound = json_member(at, "inbound", &member);
     if (own->says_inbound && inbound_read(&own->inbound, &member, err) < 0)
         return -EINVAL;
@@ -502,7 +514,9 @@ static void write_invitation(FILE *out, const struct learned_invitation *invitat
         fputs(", ", out);
         write_text(out, "name", invitation->name);
     }
-    if (invitation->used) {
+    if (invitation->used && sodium_is_zero(invitation->used_by, ID_KEY_BYTES)) {
+        fputs(", \"used\": true", out);
+    } else if (invitation->used) {
         id_encode(invitation->used_by, id);
         fprintf(out, ", \"used_by\": \"%s\"", id);
     }

@@ -35,7 +35,7 @@ struct learned_invitation {
     uint8_t secret[INVITATION_SECRET_BYTES];
     int64_t expires; /* seconds since 1970 */
     bool used;
-    uint8_t used_by[ID_KEY_BYTES];
+    uint8_t used_by[ID_KEY_BYTES]; /* 0 of a peer that was removed */
     bool says_inbound; /* `inbound` is the joiner's to be, also where it is a peer already */
     struct inbound inbound;
 };
@@ -77,5 +77,7 @@ void learned_peer_accepted(struct learned_peer *peer);
 struct learned_invitation *learned_invitation_add(struct learned *learned, const char *name,
                                                   int64_t expires, int64_t now, struct error *err);
 void learned_invitation_remove(struct learned *learned, struct learned_invitation *invitation);
+/* What that device used stays used, and says no more by whom. */
+void learned_invitations_forget(struct learned *learned, const uint8_t key[ID_KEY_BYTES]);
 
 #endif

@@ -485,21 +485,27 @@ int pairing_rename(struct pairing *pairing, const char *peer, const char *name, 
 int pairing_remove(struct pairing *pairing, const char *peer, struct error *err)
 {
     struct learned_peer *learned = learned_or_told(pairing, peer, err), taken;
+    struct learned_invitation invitations[LEARNED_INVITATIONS_MAX];
     size_t index;
     int rc;
 
     if (learned == NULL)
         return -ENOENT;
     index = (size_t)(learned - pairing->learned.peers);
+    memcpy(invitations, pairing->learned.invitations, sizeof invitations);
     taken = learned_peer_take(&pairing->learned, index);
+    learned_invitations_forget(&pairing->learned, taken.key);
     rc = pairing_save(pairing, err);
     if (rc < 0) {
+        memcpy(pairing->learned.invitations, invitations, sizeof invitations);
         learned_peer_put(&pairing->learned, index, &taken);
-        return rc;
+        goto out;
     }
     joiner_stop(pairing, taken.key);
     learned_peer_accepted(&taken);
     pairing->broker->tell(pairing->data, taken.contact.name, "removed", NULL);
     pairing->broker->changed(pairing->data);
-    return 0;
+out:
+    sodium_memzero(invitations, sizeof invitations);
+    return rc;
 }

@@ -988,6 +988,42 @@ static void who_was_removed_and_is_introduced_waits_whatever_it_was_invited_by(v
     assert_int_equal(pairing_learned(ALICE->pairing)->peers[0].contact.count, 0);
 }
 
+/* Whether alice's peers.json has it. */
+static bool is_kept(const struct device *of)
+{
+    char got[4096] = "", path[128], id[ID_TEXT_LENGTH + 1];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/peers.json", ALICE->folder);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    got[fread(got, 1, sizeof got - 1, file)] = '\0';
+    fclose(file);
+    id_encode(of->identity.public, id);
+    return strstr(got, id) != NULL;
+}
+
+static void nothing_is_kept_of_who_was_removed(void **state)
+{
+    const char *text = invite("", 0);
+
+    (void)state;
+    has[LAN] = false;
+    join_as(BOB, text, "");
+    assert_true(is_kept(BOB));
+    assert_int_equal(pairing_remove(ALICE->pairing, "bob", &err), 0);
+    assert_false(is_kept(BOB));
+    assert_int_equal(pairing_remove(BOB->pairing, "alice", &err), 0);
+    settle();
+    /* Its invitation is used all the same, after a restart too. */
+    pairing_free(ALICE->pairing);
+    open_pairing(ALICE);
+    join_as(BOB, text, "");
+    pass(70);
+    assert_int_equal(peers_of(ALICE) + peers_of(BOB), 0);
+    assert_non_null(strstr(BOB->said, "alice:refused"));
+}
+
 /* Nothing can be written from now on. */
 static void fill_up(const struct device *device)
 {
@@ -1064,6 +1100,18 @@ static void a_join_goes_on_where_its_peer_can_not_be_removed(void **state)
     pass(31);
     has_peer(ALICE, "bob", BOB);
     assert_string_equal(BOB->said, "alice:joining alice:joined ");
+}
+
+static void a_removal_that_fails_forgets_nothing(void **state)
+{
+    (void)state;
+    has[LAN] = false;
+    join_as(BOB, invite("", 0), "");
+    fill_up(ALICE);
+    assert_true(pairing_remove(ALICE->pairing, "bob", &err) < 0);
+    has_peer(ALICE, "bob", BOB);
+    assert_memory_equal(pairing_learned(ALICE->pairing)->invitations[0].used_by,
+                        BOB->identity.public, ID_KEY_BYTES);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -1198,7 +1246,9 @@ int main(void)
         TEST(what_can_not_be_kept_changes_nothing),
         TEST(who_is_accepted_begins_what_is_said_then),
         TEST(who_was_removed_and_is_introduced_waits_whatever_it_was_invited_by),
+        TEST(nothing_is_kept_of_who_was_removed),
         TEST(one_that_waits_is_no_peer_where_it_can_not_be_declined),
+        TEST(a_removal_that_fails_forgets_nothing),
         TEST(one_that_waits_is_no_peer_where_its_invitation_can_not_be_kept),
         TEST(one_that_waits_is_no_peer_where_it_can_not_be_taken_in),
         TEST(a_join_goes_on_where_its_peer_can_not_be_removed),
