@@ -26,12 +26,28 @@ static struct learned_invitation *invitation_named(struct pairing *pairing,
     return NULL;
 }
 
+/* When the meeting ends with the invitation. */
+static int64_t when_expired(struct pairing *pairing, const struct learned_invitation *invitation)
+{
+    int64_t left = invitation->expires - pairing->broker->wall(pairing->data);
+
+    return pairing->broker->now(pairing->data) + left * 1000;
+}
+
+static void meeting_end_by(struct pairing *pairing, const struct learned_invitation *invitation,
+                           int64_t until)
+{
+    struct meeting *meeting = meeting_of(pairing, MEETING_INVITED, invitation->secret);
+
+    if (meeting != NULL)
+        meeting->until = until;
+}
+
 static void meet(struct pairing *pairing, const struct learned_invitation *invitation)
 {
     struct pairing_transport transport;
-    int64_t left = invitation->expires - pairing->broker->wall(pairing->data);
     struct meeting *meeting = meeting_open(pairing, MEETING_INVITED, invitation->secret,
-                                           pairing->broker->now(pairing->data) + left * 1000);
+                                           when_expired(pairing, invitation));
 
     if (meeting == NULL)
         return;
@@ -183,6 +199,7 @@ static void unlearn(struct pairing *pairing, struct learned_invitation *invitati
     struct learned_peer *peer = learned_peer_with_key(&pairing->learned, key);
 
     invitation->used = false;
+    meeting_end_by(pairing, invitation, when_expired(pairing, invitation));
     if (peer != NULL && before != NULL)
         *peer = *before;
     else if (peer != NULL)
@@ -192,12 +209,9 @@ static void unlearn(struct pairing *pairing, struct learned_invitation *invitati
 static void use_up(struct pairing *pairing, struct learned_invitation *invitation,
                    const uint8_t key[ID_KEY_BYTES])
 {
-    struct meeting *meeting = meeting_of(pairing, MEETING_INVITED, invitation->secret);
-
     invitation->used = true;
     memcpy(invitation->used_by, key, ID_KEY_BYTES);
-    if (meeting != NULL)
-        meeting->until = pairing->broker->now(pairing->data) + USED_MEETING_MS;
+    meeting_end_by(pairing, invitation, pairing->broker->now(pairing->data) + USED_MEETING_MS);
 }
 
 static enum joining_result take_in(struct pairing *pairing, struct learned_invitation *invitation,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -1102,6 +1103,22 @@ static void a_join_goes_on_where_its_peer_can_not_be_removed(void **state)
     assert_string_equal(BOB->said, "alice:joining alice:joined ");
 }
 
+static void an_invitation_that_could_not_be_used_stays_open_to_its_end(void **state)
+{
+    const char *text = invite("", 0);
+
+    (void)state;
+    has[TOX] = false;
+    fill_up(ALICE);
+    join_as(BOB, text, "");
+    assert_non_null(strstr(BOB->said, "alice:refused"));
+    unlink(ALICE->folder);
+    assert_int_equal(mkdir(ALICE->folder, 0700), 0);
+    pass(3600);
+    join_as(CAROL, text, "");
+    has_peer(ALICE, "carol", CAROL);
+}
+
 static void a_removal_that_fails_forgets_nothing(void **state)
 {
     (void)state;
@@ -1249,6 +1266,7 @@ int main(void)
         TEST(nothing_is_kept_of_who_was_removed),
         TEST(one_that_waits_is_no_peer_where_it_can_not_be_declined),
         TEST(a_removal_that_fails_forgets_nothing),
+        TEST(an_invitation_that_could_not_be_used_stays_open_to_its_end),
         TEST(one_that_waits_is_no_peer_where_its_invitation_can_not_be_kept),
         TEST(one_that_waits_is_no_peer_where_it_can_not_be_taken_in),
         TEST(a_join_goes_on_where_its_peer_can_not_be_removed),
