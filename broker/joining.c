@@ -179,7 +179,7 @@ int joining_answered(const struct joining *joining, const char *data, enum joini
 
     if (length < 0 ||
         noise_read(&handshake, raw + 1, (size_t)length, payload, sizeof payload, &written) < 0 ||
-        written == 0 || payload[0] > JOINING_REFUSED)
+        written == 0 || payload[0] > JOINING_CANCELLED)
         goto out;
     *result = (enum joining_result)payload[0];
     memcpy(name, payload + 1, written - 1);

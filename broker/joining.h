@@ -35,6 +35,7 @@ enum joining_result {
     JOINING_USED,    /* by another device */
     JOINING_EXPIRED, /* by the inviter's clock */
     JOINING_REFUSED, /* the inviter has no room for it, or can't keep it */
+    JOINING_CANCELLED,
 };
 
 /* What a transport's data begins as. */

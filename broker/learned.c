@@ -131,17 +131,17 @@ void learned_invitations_forget(struct learned *learned, const uint8_t key[ID_KE
             memset(learned->invitations[i].used_by, 0, ID_KEY_BYTES);
 }
 
-static struct learned_invitation *oldest_used(struct learned *learned)
+static struct learned_invitation *oldest_closed(struct learned *learned)
 {
     for (size_t i = 0; i < learned->invitation_count; i++)
-        if (learned->invitations[i].used)
+        if (learned->invitations[i].used || learned->invitations[i].cancelled)
             return &learned->invitations[i];
     return NULL;
 }
 
 static void make_room(struct learned *learned, int64_t now)
 {
-    struct learned_invitation *used;
+    struct learned_invitation *closed;
 
     for (size_t i = learned->invitation_count; i-- > 0;)
         if (learned->invitations[i].expires + LEARNED_KEEP_S <= now)
@@ -150,9 +150,9 @@ static void make_room(struct learned *learned, int64_t now)
          i-- > 0 && learned->invitation_count == LEARNED_INVITATIONS_MAX;)
         if (learned->invitations[i].expires <= now)
             learned_invitation_remove(learned, &learned->invitations[i]);
-    used = oldest_used(learned);
-    if (learned->invitation_count == LEARNED_INVITATIONS_MAX && used != NULL)
-        learned_invitation_remove(learned, used);
+    closed = oldest_closed(learned);
+    if (learned->invitation_count == LEARNED_INVITATIONS_MAX && closed != NULL)
+        learned_invitation_remove(learned, closed);
 }
 
 struct learned_invitation *learned_invitation_add(struct learned *learned, const char *name,
@@ -287,8 +287,8 @@ static int read_secret(const struct json_at *invitation, uint8_t secret[INVITATI
 
 static int read_invitation(struct learned *learned, const struct json_at *at, struct error *err)
 {
-    static const char *const known[] = {"name",    "secret",  "expires", "used",
-                                        "used_by", "inbound", NULL};
+    static const char *const known[] = {"name", "secret",  "expires", "cancelled",
+                                        "used", "used_by", "inbound", NULL};
     struct learned_invitation *own = &learned->invitations[learned->invitation_count];
     struct json_at member;
 
@@ -298,6 +298,8 @@ static int read_invitation(struct learned *learned, const struct json_at *at, st
         json_as_integer(&member, 0, UINT32_MAX, &own->expires, err) < 0)
         return -EINVAL;
     if (json_member(at, "name", &member) && read_name(at, "name", own->name, err) < 0)
+        return -EINVAL;
+    if (json_member(at, "cancelled", &member) && json_as_boolean(&member, &own->cancelled, err) < 0)
         return -EINVAL;
     if (json_member(at, "used", &member) && json_as_boolean(&member, &own->used, err) < 0)
         return -EINVAL;
@@ -514,6 +516,8 @@ static void write_invitation(FILE *out, const struct learned_invitation *invitat
         fputs(", ", out);
         write_text(out, "name", invitation->name);
     }
+    if (invitation->cancelled)
+        fputs(", \"cancelled\": true", out);
     if (invitation->used && sodium_is_zero(invitation->used_by, ID_KEY_BYTES)) {
         fputs(", \"used\": true", out);
     } else if (invitation->used) {

@@ -15,8 +15,8 @@
 #define LEARNED_FILE            PEERS_LEARNED_FILE
 #define LEARNED_PEERS_MAX       1024
 #define LEARNED_INVITATIONS_MAX 32
-/* Used and expired invitations are kept so long after their expiry, in seconds, so that who comes
- * too late is told. */
+/* Used, cancelled and expired invitations are kept so long after their expiry, in seconds, so that
+ * who comes too late is told. */
 #define LEARNED_KEEP_S (24 * 3600)
 
 struct learned_peer {
@@ -34,6 +34,7 @@ struct learned_invitation {
     char name[PEER_NAME_MAX + 1]; /* that the joiner is to have; "": its own */
     uint8_t secret[INVITATION_SECRET_BYTES];
     int64_t expires; /* seconds since 1970 */
+    bool cancelled;
     bool used;
     uint8_t used_by[ID_KEY_BYTES]; /* 0 of a peer that was removed */
     bool says_inbound; /* `inbound` is the joiner's to be, also where it is a peer already */
@@ -73,7 +74,7 @@ void learned_peer_put(struct learned *learned, size_t index, const struct learne
 void learned_peer_accepted(struct learned_peer *peer);
 
 /* A new secret. Drops what expired long before `now`, and where there are too many one that was
- * used. NULL with `err` filled where too many are open. */
+ * used or cancelled. NULL with `err` filled where too many are open. */
 struct learned_invitation *learned_invitation_add(struct learned *learned, const char *name,
                                                   int64_t expires, int64_t now, struct error *err);
 void learned_invitation_remove(struct learned *learned, struct learned_invitation *invitation);

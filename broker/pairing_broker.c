@@ -348,6 +348,8 @@ static int control_invitations(const struct broker *broker, int64_t ref, control
     struct message m;
 
     for (size_t i = 0; i < learned->invitation_count; i++) {
+        if (learned->invitations[i].cancelled)
+            continue;
         message_init(&m, MESSAGE_control_invitation);
         m.control_invitation.ref = ref;
         say_invitation(broker, &learned->invitations[i], &m, say, client);

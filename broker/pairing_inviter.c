@@ -66,6 +66,19 @@ void inviter_begin(struct pairing *pairing)
     }
 }
 
+/* Those of invitations that gave way to a new one. */
+static void close_meetings(struct pairing *pairing)
+{
+    for (size_t i = pairing->meeting_count; i-- > 0;) {
+        struct meeting *meeting = &pairing->meetings[i];
+        uint8_t name[JOINING_NAME_BYTES];
+
+        joining_name(meeting->secret, name);
+        if (meeting->kind == MEETING_INVITED && invitation_named(pairing, name) == NULL)
+            meeting_close(pairing, meeting);
+    }
+}
+
 /* Answers that wait for the peer to be reached */
 
 static void answer_drop(struct pairing *pairing, size_t index)
@@ -259,6 +272,10 @@ static enum joining_result take_in_again(struct pairing *pairing, const struct j
 static enum joining_result decide(struct pairing *pairing, struct learned_invitation *invitation,
                                   const struct joining_asked *asked)
 {
+    if (invitation->cancelled && !invitation->used) {
+        say_refused(pairing, asked->joiner.name, "its invitation was taken back");
+        return JOINING_CANCELLED;
+    }
     if (invitation->used && memcmp(invitation->used_by, asked->key, ID_KEY_BYTES) == 0)
         return take_in_again(pairing, asked);
     if (invitation->used) {
@@ -374,6 +391,7 @@ int pairing_invite(struct pairing *pairing, const char *name, int64_t lifetime,
     memcpy(made->secret, invitation->secret, sizeof made->secret);
     made->expires = invitation->expires;
     pairing_own_contact(pairing, &made->inviter);
+    close_meetings(pairing);
     meet(pairing, invitation);
     pairing->broker->tell(pairing->data, name[0] != '\0' ? name : NULL, "invited", NULL);
     pairing->broker->rearm(pairing->data);
@@ -382,30 +400,25 @@ int pairing_invite(struct pairing *pairing, const char *name, int64_t lifetime,
 
 int pairing_cancel(struct pairing *pairing, const char *text, struct error *err)
 {
-    struct learned_invitation *invitation = NULL, kept;
+    struct learned_invitation *invitation = NULL;
     uint8_t name[JOINING_NAME_BYTES];
-    struct meeting *meeting;
     size_t length = 0;
     int rc;
 
     if (sodium_hex2bin(name, sizeof name, text, strlen(text), NULL, &length, NULL) == 0 &&
         length == sizeof name)
         invitation = invitation_named(pairing, name);
-    if (invitation == NULL) {
+    if (invitation == NULL || invitation->cancelled) {
         error_set(err, "no-such-invitation", "there is no invitation '%.40s'", text);
         return -ENOENT;
     }
-    kept = *invitation;
-    learned_invitation_remove(&pairing->learned, invitation);
+    invitation->cancelled = true;
     rc = pairing_save(pairing, err);
-    meeting = meeting_of(pairing, MEETING_INVITED, kept.secret);
-    if (rc < 0)
-        pairing->learned.invitations[pairing->learned.invitation_count++] = kept;
-    else if (meeting != NULL)
-        meeting_close(pairing, meeting);
-    if (rc == 0)
-        pairing->broker->tell(pairing->data, kept.name[0] != '\0' ? kept.name : NULL, "cancelled",
-                              NULL);
-    sodium_memzero(&kept, sizeof kept);
-    return rc;
+    if (rc < 0) {
+        invitation->cancelled = false;
+        return rc;
+    }
+    pairing->broker->tell(pairing->data, invitation->name[0] != '\0' ? invitation->name : NULL,
+                          "cancelled", NULL);
+    return 0;
 }

@@ -233,6 +233,7 @@ static const char *const reasons[] = {
     [JOINING_EXPIRED] = "the invitation has expired, says the other device's clock: ask for a new "
                         "one",
     [JOINING_REFUSED] = "the other device could not take this one in: its log says why",
+    [JOINING_CANCELLED] = "the invitation was taken back: ask for a new one",
 };
 
 void joiner_answered(struct pairing *pairing, const char *text)

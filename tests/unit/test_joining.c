@@ -69,7 +69,7 @@ static void who_has_the_invitation_is_known_with_its_contact(void **state)
 static void every_result_reaches_the_joiner(void **state)
 {
     (void)state;
-    for (int result = JOINING_ACCEPTED; result <= JOINING_REFUSED; result++) {
+    for (int result = JOINING_ACCEPTED; result <= JOINING_CANCELLED; result++) {
         enum joining_result got;
         char *data, name[PEER_NAME_MAX + 1];
 

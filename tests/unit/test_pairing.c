@@ -23,7 +23,7 @@
 #include "protocol/log.h"
 
 #define DEVICES 3
-#define KNOWN   32
+#define KNOWN   64
 #define QUEUE   64
 
 enum { TOX, LAN, TRANSPORTS };
@@ -468,6 +468,14 @@ static void has_peer(const struct device *device, const char *name, const struct
     assert_null(peer->invitation);
 }
 
+/* Nothing can be written from now on. */
+static void fill_up(const struct device *device)
+{
+    empty(device->folder);
+    assert_int_equal(rmdir(device->folder), 0);
+    close(open(device->folder, O_CREAT | O_WRONLY, 0600));
+}
+
 /* Tests */
 
 static void whoever_has_the_invitation_is_a_peer_soon(void **state)
@@ -848,24 +856,64 @@ static void peers_are_renamed_and_removed(void **state)
     assert_int_equal(peers_of(ALICE), 0);
 }
 
-static void an_invitation_that_was_taken_back_is_of_no_use(void **state)
+static int cancel(const char *text)
 {
     char digits[2 * JOINING_NAME_BYTES + 1];
     uint8_t name[JOINING_NAME_BYTES];
     struct invitation invitation;
-    const char *text = invite("", 0);
 
-    (void)state;
     assert_int_equal(invitation_decode(text, &invitation, &err), 0);
     joining_name(invitation.secret, name);
     sodium_bin2hex(digits, sizeof digits, name, sizeof name);
-    assert_int_equal(pairing_cancel(ALICE->pairing, digits, &err), 0);
-    assert_true(pairing_cancel(ALICE->pairing, digits, &err) < 0);
-    assert_string_equal(err.code, "no-such-invitation");
+    return pairing_cancel(ALICE->pairing, digits, &err);
+}
+
+static void who_has_an_invitation_that_was_taken_back_is_told(void **state)
+{
+    char text[INVITATION_TEXT_SIZE];
+
+    (void)state;
+    for (int transport = TOX; transport <= LAN; transport++) {
+        has[TOX] = transport == TOX;
+        has[LAN] = transport == LAN;
+        strcpy(text, invite("", 0));
+        assert_int_equal(cancel(text), 0);
+        assert_true(cancel(text) < 0);
+        assert_string_equal(err.code, "no-such-invitation");
+        /* After a restart too. */
+        pairing_free(ALICE->pairing);
+        open_pairing(ALICE);
+        settle();
+        BOB->said[0] = '\0';
+        join_as(BOB, text, "");
+        pass(100);
+        assert_int_equal(peers_of(ALICE) + peers_of(BOB), 0);
+        assert_string_equal(BOB->said, "alice:joining alice:refused ");
+    }
+}
+
+static void an_invitation_that_can_not_be_taken_back_stays(void **state)
+{
+    const char *text = invite("", 0);
+
+    (void)state;
+    fill_up(ALICE);
+    assert_true(cancel(text) < 0);
+    assert_string_equal(err.code, "file");
+    unlink(ALICE->folder);
+    assert_int_equal(mkdir(ALICE->folder, 0700), 0);
     join_as(BOB, text, "");
-    pass(100);
-    assert_int_equal(peers_of(ALICE), 0);
-    assert_string_equal(BOB->said, "alice:joining ");
+    has_peer(ALICE, "bob", BOB);
+}
+
+static void what_was_taken_back_gives_way_to_new_invitations(void **state)
+{
+    (void)state;
+    has[TOX] = false;
+    for (int i = 0; i < 4 * LEARNED_INVITATIONS_MAX; i++)
+        assert_int_equal(cancel(invite("", 0)), 0);
+    join_as(BOB, invite("", 0), "");
+    has_peer(ALICE, "bob", BOB);
 }
 
 static void one_that_was_connected_before_stays_a_peer_when_refused(void **state)
@@ -1023,14 +1071,6 @@ static void nothing_is_kept_of_who_was_removed(void **state)
     pass(70);
     assert_int_equal(peers_of(ALICE) + peers_of(BOB), 0);
     assert_non_null(strstr(BOB->said, "alice:refused"));
-}
-
-/* Nothing can be written from now on. */
-static void fill_up(const struct device *device)
-{
-    empty(device->folder);
-    assert_int_equal(rmdir(device->folder), 0);
-    close(open(device->folder, O_CREAT | O_WRONLY, 0600));
 }
 
 static const struct learned_peer *only_peer(const struct device *device)
@@ -1252,7 +1292,9 @@ int main(void)
         TEST(what_can_not_be_kept_is_refused),
         TEST(with_a_broken_file_nothing_is_changed),
         TEST(peers_are_renamed_and_removed),
-        TEST(an_invitation_that_was_taken_back_is_of_no_use),
+        TEST(who_has_an_invitation_that_was_taken_back_is_told),
+        TEST(an_invitation_that_can_not_be_taken_back_stays),
+        TEST(what_was_taken_back_gives_way_to_new_invitations),
         TEST(one_that_was_connected_before_stays_a_peer_when_refused),
         TEST(who_is_introduced_is_a_peer_once_it_is_accepted),
         TEST(whom_we_know_is_not_introduced),
