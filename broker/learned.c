@@ -78,7 +78,7 @@ struct learned_peer *learned_peer_add(struct learned *learned, const uint8_t key
     memcpy(peer->key, key, ID_KEY_BYTES);
     peer->contact = *contact;
     peer->invitation = copy;
-    peer->introduced_by[0] = '\0';
+    peer->introduced_by[0] = peer->accepted_from[0] = '\0';
     peer->inbound = (struct inbound){.kind = INBOUND_ALL};
     return peer;
 }
@@ -241,11 +241,11 @@ static int read_invitation_text(const struct json_at *peer, const char **text, s
 
 static int read_peer(struct learned *learned, const struct json_at *at, struct error *err)
 {
-    static const char *const known[] = {"name",          "id",      "addresses", "invitation",
-                                        "introduced_by", "inbound", NULL};
+    static const char *const known[] = {
+        "name", "id", "addresses", "invitation", "introduced_by", "accepted_from", "inbound", NULL};
     struct contact contact = {.count = 0};
     struct inbound inbound = {.kind = INBOUND_ALL};
-    char by[PEER_NAME_MAX + 1] = "";
+    char by[PEER_NAME_MAX + 1] = "", from[PEER_NAME_MAX + 1] = "";
     struct learned_peer *peer;
     uint8_t key[ID_KEY_BYTES];
     struct json_at id;
@@ -258,12 +258,15 @@ static int read_peer(struct learned *learned, const struct json_at *at, struct e
         return -EINVAL;
     if (json_member(at, "introduced_by", &id) && read_name(at, "introduced_by", by, err) < 0)
         return -EINVAL;
+    if (json_member(at, "accepted_from", &id) && read_name(at, "accepted_from", from, err) < 0)
+        return -EINVAL;
     if (json_member(at, "inbound", &id) && inbound_read(&inbound, &id, err) < 0)
         return -EINVAL;
     peer = learned_peer_add(learned, key, &contact, text, &why);
     if (peer == NULL)
         return json_fail(at, err, why.code, "%s", why.message);
     strcpy(peer->introduced_by, by);
+    strcpy(peer->accepted_from, from);
     peer->inbound = inbound;
     return 0;
 }
@@ -495,6 +498,10 @@ static void write_peer(FILE *out, const struct learned_peer *peer, const char *s
     if (peer->introduced_by[0] != '\0') {
         fputs(",\n     ", out);
         write_text(out, "introduced_by", peer->introduced_by);
+    }
+    if (peer->accepted_from[0] != '\0') {
+        fputs(",\n     ", out);
+        write_text(out, "accepted_from", peer->accepted_from);
     }
     if (peer->inbound.kind != INBOUND_ALL) {
         fputs(",\n     ", out);

@@ -26,6 +26,8 @@ struct learned_peer {
     /* The peer that introduced it; "" for a peer. What was introduced is none until it is accepted
      * here. */
     char introduced_by[PEER_NAME_MAX + 1];
+    /* The peer on whose word alone it is one; "" where a person or an invitation made it one. */
+    char accepted_from[PEER_NAME_MAX + 1];
     struct inbound inbound; /* what it may begin here; default: all */
 };
 

@@ -335,13 +335,42 @@ void pairing_peer_there(struct pairing *pairing, const uint8_t key[ID_KEY_BYTES]
 
 /* Introductions */
 
-static size_t introduced_count(const struct learned *learned)
+static size_t waiting_count(const struct learned *learned)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < learned->peer_count; i++)
         count += learned->peers[i].introduced_by[0] != '\0';
     return count;
+}
+
+static size_t accepted_count(const struct learned *learned, const char *from)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < learned->peer_count; i++)
+        count += strcmp(learned->peers[i].accepted_from, from) == 0;
+    return count;
+}
+
+/* Where there are too many, in the place of the one that was silent the longest. */
+static struct introducer *introducer_named(struct pairing *pairing, const char *name)
+{
+    struct introducer *oldest = &pairing->introducers[0];
+
+    for (size_t i = 0; i < pairing->introducer_count; i++) {
+        if (strcmp(pairing->introducers[i].name, name) == 0)
+            return &pairing->introducers[i];
+        if (pairing->introducers[i].last < oldest->last)
+            oldest = &pairing->introducers[i];
+    }
+    if (pairing->introducer_count < PAIRING_INTRODUCERS_MAX)
+        oldest = &pairing->introducers[pairing->introducer_count++];
+    memset(oldest, 0, sizeof *oldest);
+    snprintf(oldest->name, sizeof oldest->name, "%s", name);
+    oldest->bucket = bucket_full(PAIRING_INTRODUCTIONS, PAIRING_INTRODUCTIONS_MS);
+    oldest->bucket.since = pairing->broker->now(pairing->data);
+    return oldest;
 }
 
 /* Its name, made free, and its addresses. */
@@ -363,41 +392,51 @@ static int read_introduced(struct pairing *pairing, const struct message_introdu
     return rc;
 }
 
-/* Whether there is anything to learn of it. */
-static bool is_news(struct pairing *pairing, const uint8_t key[ID_KEY_BYTES], struct error *err)
+static bool is_news(struct pairing *pairing, const uint8_t key[ID_KEY_BYTES])
 {
-    if (memcmp(key, pairing->identity->public, ID_KEY_BYTES) == 0 ||
-        pairing_name_of(pairing, key) != NULL)
-        return false;
-    if (introduced_count(&pairing->learned) < PAIRING_INTRODUCED_MAX)
-        return true;
-    error_set(err, "too-many", "%d wait to be accepted already", PAIRING_INTRODUCED_MAX);
-    return false;
+    return memcmp(key, pairing->identity->public, ID_KEY_BYTES) != 0 &&
+           pairing_name_of(pairing, key) == NULL;
 }
 
-static int introduce(struct pairing *pairing, const char *by, const struct message_introduce *told,
+static int check_room(struct pairing *pairing, struct introducer *by, bool accept,
+                      struct error *err)
+{
+    int64_t now = pairing->broker->now(pairing->data);
+
+    by->last = now;
+    if (!bucket_take(&by->bucket, now))
+        error_set(err, "too-many", "it told of %d at once, and may tell of one every %d s",
+                  PAIRING_INTRODUCTIONS, PAIRING_INTRODUCTIONS_MS / 1000);
+    else if (accept && accepted_count(&pairing->learned, by->name) >= PAIRING_ACCEPTED_MAX)
+        error_set(err, "too-many", "%d are peers on its word alone already", PAIRING_ACCEPTED_MAX);
+    else if (!accept && waiting_count(&pairing->learned) >= PAIRING_INTRODUCED_MAX)
+        error_set(err, "too-many", "%d wait to be accepted already", PAIRING_INTRODUCED_MAX);
+    else
+        return 0;
+    return -ENOBUFS;
+}
+
+static int introduce(struct pairing *pairing, struct introducer *by,
+                     const uint8_t key[ID_KEY_BYTES], const struct message_introduce *told,
                      bool accept, struct error *err)
 {
-    uint8_t key[ID_KEY_BYTES];
     struct learned_peer *peer;
     struct contact contact;
     int rc;
 
-    err->message[0] = '\0';
-    if (id_decode(told->id, key, err) < 0 || !is_news(pairing, key, err) ||
+    if (check_room(pairing, by, accept, err) < 0 ||
         read_introduced(pairing, told, &contact, err) < 0)
         return -EINVAL;
     peer = learned_peer_add(&pairing->learned, key, &contact, NULL, err);
     if (peer == NULL)
         return -ENOMEM;
-    if (!accept)
-        snprintf(peer->introduced_by, sizeof peer->introduced_by, "%s", by);
+    strcpy(accept ? peer->accepted_from : peer->introduced_by, by->name);
     rc = pairing_save(pairing, err);
     if (rc < 0) {
         learned_peer_remove(&pairing->learned, peer);
         return rc;
     }
-    pairing->broker->tell(pairing->data, contact.name, accept ? "joined" : "introduced", by);
+    pairing->broker->tell(pairing->data, contact.name, accept ? "joined" : "introduced", by->name);
     if (accept)
         pairing->broker->changed(pairing->data);
     return 0;
@@ -406,10 +445,23 @@ static int introduce(struct pairing *pairing, const char *by, const struct messa
 void pairing_introduced(struct pairing *pairing, const char *by,
                         const struct message_introduce *told, bool accept)
 {
+    struct introducer *introducer;
+    uint8_t key[ID_KEY_BYTES];
     struct error err;
+    int rc;
 
-    if (pairing != NULL && introduce(pairing, by, told, accept, &err) < 0 && err.message[0] != '\0')
-        log_warn("%s introduces a device, which is passed over: %s", by, err.message);
+    if (pairing == NULL)
+        return;
+    rc = id_decode(told->id, key, &err);
+    if (rc == 0 && !is_news(pairing, key))
+        return;
+    introducer = introducer_named(pairing, by);
+    if (rc == 0)
+        rc = introduce(pairing, introducer, key, told, accept, &err);
+    if (rc < 0 && !introducer->told)
+        log_warn("%s introduces a device, which is passed over, and others silently: %s", by,
+                 err.message);
+    introducer->told = rc < 0;
 }
 
 /* What people ask for */

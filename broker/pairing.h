@@ -44,6 +44,13 @@
 
 /* Introduced, and not accepted: so many at once. */
 #define PAIRING_INTRODUCED_MAX 16
+/* Peers on the word of one introducer alone, as with `introductions: accept`. */
+#define PAIRING_ACCEPTED_MAX 128
+/* One introducer may tell of so many devices at once, and of one more in so many ms. */
+#define PAIRING_INTRODUCTIONS    128
+#define PAIRING_INTRODUCTIONS_MS 10000
+/* Introducers whose rate is remembered. */
+#define PAIRING_INTRODUCERS_MAX 32
 
 struct pairing_transport {
     const char *name;
@@ -120,7 +127,7 @@ void pairing_peer_online(struct pairing *pairing, size_t index, const uint8_t ke
 void pairing_peer_there(struct pairing *pairing, const uint8_t key[ID_KEY_BYTES]);
 
 /* The peer `by` tells of another one, which is a peer once somebody accepts it here, or at once
- * with `accept`. Without effect for whom we know, and where PAIRING_INTRODUCED_MAX wait. */
+ * with `accept`. Without effect for whom we know, and beyond the limits above. */
 void pairing_introduced(struct pairing *pairing, const char *by,
                         const struct message_introduce *told, bool accept);
 

@@ -193,7 +193,7 @@ static struct learned_peer *learn(struct pairing *pairing,
         log_warn("%s joins by an invitation, and was peer '%s' before", contact.name,
                  peer->contact.name);
         refresh(peer, &contact);
-        peer->introduced_by[0] = '\0';
+        peer->introduced_by[0] = peer->accepted_from[0] = '\0';
     } else {
         if (invitation->name[0] != '\0')
             strcpy(contact.name, invitation->name);

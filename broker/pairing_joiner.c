@@ -340,7 +340,7 @@ static struct learned_peer *learn_anew(struct learned_peer *known, struct contac
     strcpy(contact->name, known->contact.name);
     known->contact = *contact;
     known->invitation = invitation;
-    known->introduced_by[0] = '\0';
+    known->introduced_by[0] = known->accepted_from[0] = '\0';
     return known;
 }
 

@@ -50,6 +50,14 @@ struct pairing_answer {
     int64_t until;
 };
 
+/* How often a peer told of others. */
+struct introducer {
+    char name[PEER_NAME_MAX + 1];
+    struct bucket bucket;
+    int64_t last;
+    bool told; /* that it is passed over, since one of its was taken in */
+};
+
 struct pairing {
     const struct identity *identity;
     char *state_dir;
@@ -65,6 +73,8 @@ struct pairing {
     size_t ask_count;
     struct pairing_answer answers[PAIRING_ANSWER_MAX]; /* the oldest first */
     size_t answer_count;
+    struct introducer introducers[PAIRING_INTRODUCERS_MAX];
+    size_t introducer_count;
 };
 
 /* pairing.c */

@@ -1007,6 +1007,93 @@ static void a_peer_can_not_introduce_without_end(void **state)
     assert_int_equal(peers_of(ALICE), PAIRING_INTRODUCED_MAX);
 }
 
+/* What was said on standard error since log_begin(). */
+static int log_kept, log_file;
+
+static void log_begin(void)
+{
+    char name[] = "/tmp/punchguard-pairing-log-XXXXXX";
+
+    log_kept = dup(2);
+    log_file = mkstemp(name);
+    unlink(name);
+    dup2(log_file, 2);
+}
+
+static size_t log_lines(void)
+{
+    char text[65536];
+    ssize_t length;
+    size_t lines = 0;
+
+    length = pread(log_file, text, sizeof text, 0);
+    for (ssize_t i = 0; i < length; i++)
+        lines += text[i] == '\n';
+    dup2(log_kept, 2);
+    close(log_kept);
+    close(log_file);
+    return lines;
+}
+
+/* `by` tells of as many devices that nobody knows. */
+static void introduce_many(const char *by, unsigned from, unsigned count, bool accept)
+{
+    static char none[] = "{}";
+    uint8_t key[ID_KEY_BYTES] = {0};
+
+    for (unsigned i = from; i < from + count; i++) {
+        memcpy(key, &i, sizeof i);
+        introduce_to(ALICE, by, "x", key, none, accept);
+    }
+}
+
+static void a_peer_can_not_have_devices_accepted_without_end(void **state)
+{
+    (void)state;
+    has[TOX] = has[LAN] = false; /* there is no room in the test's network */
+    log_begin();
+    for (unsigned i = 0; i < 1000; i++) {
+        introduce_many("bob", 1 + i, 1, true);
+        now += 10 * PAIRING_INTRODUCTIONS_MS;
+    }
+    assert_int_equal(log_lines(), 1);
+    assert_int_equal(peers_of(ALICE), PAIRING_ACCEPTED_MAX);
+    pairing_free(ALICE->pairing);
+    open_pairing(ALICE);
+    introduce_many("bob", 2000, 1, true);
+    assert_int_equal(peers_of(ALICE), PAIRING_ACCEPTED_MAX);
+    /* Others may, also that one where a person is asked, and once there is room. */
+    introduce_many("carol", 3000, 1, true);
+    introduce_many("bob", 4000, 1, false);
+    assert_int_equal(peers_of(ALICE), PAIRING_ACCEPTED_MAX + 2);
+    assert_int_equal(pairing_remove(ALICE->pairing, "x", &err), 0);
+    introduce_many("bob", 5000, 1, true);
+    assert_int_equal(peers_of(ALICE), PAIRING_ACCEPTED_MAX + 2);
+}
+
+static void a_peer_can_not_introduce_in_a_flood(void **state)
+{
+    size_t told = 0;
+
+    (void)state;
+    log_begin();
+    for (unsigned i = 0; i < 1000; i++) {
+        introduce_many("bob", 1 + i, 1, false);
+        if (peers_of(ALICE) == 1) {
+            told++;
+            assert_int_equal(pairing_remove(ALICE->pairing, "x", &err), 0);
+        }
+        ALICE->said[0] = '\0';
+    }
+    assert_int_equal(told, PAIRING_INTRODUCTIONS);
+    introduce_many("carol", 2000, 1, false);
+    assert_int_equal(peers_of(ALICE), 1);
+    now += PAIRING_INTRODUCTIONS_MS;
+    introduce_many("bob", 3000, 2, false);
+    assert_int_equal(peers_of(ALICE), 2);
+    assert_int_equal(log_lines(), 2);
+}
+
 static void who_was_introduced_may_come_by_an_invitation(void **state)
 {
     static char none[] = "{}";
@@ -1299,6 +1386,8 @@ int main(void)
         TEST(who_is_introduced_is_a_peer_once_it_is_accepted),
         TEST(whom_we_know_is_not_introduced),
         TEST(a_peer_can_not_introduce_without_end),
+        TEST(a_peer_can_not_have_devices_accepted_without_end),
+        TEST(a_peer_can_not_introduce_in_a_flood),
         TEST(who_was_introduced_may_come_by_an_invitation),
         TEST(the_other_begins_what_its_invitation_says),
         TEST(another_invitation_changes_only_what_it_says),
