@@ -17,6 +17,8 @@
 #define VERSION       1
 #define IDENTITY_FILE "identity.key"
 #define PEERS_FILE    "peers.json"
+/* That the broker gives its state folder when it is root's. */
+#define STATE_MODE 01770
 
 /* Copies that would bring back what was replaced. */
 static const char *const stale[] = {IDENTITY_FILE ".previous", PEERS_FILE ".previous", PEERS_FILE,
@@ -313,10 +315,41 @@ static int restore_file(const struct archive_file *file, int state, const uid_t 
     return rc;
 }
 
+static bool is_empty(int folder)
+{
+    DIR *listing = fdopendir(dup(folder));
+    const struct dirent *entry;
+    bool empty = listing != NULL;
+
+    while (empty && (entry = readdir(listing)) != NULL)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (listing != NULL)
+        closedir(listing);
+    return empty;
+}
+
+/* One that is new, or root's and empty, is given to the broker's user and root's group, as the
+ * broker does it: with something of root's in it that would not take it. */
+static int open_state(const char *path, const uid_t *owner, struct error *err)
+{
+    int state = folder_open(path, 0700, err);
+    struct stat about;
+
+    if (state < 0 || owner == NULL)
+        return state;
+    if (fstat(state, &about) == 0 &&
+        (about.st_uid != geteuid() || !is_empty(state) ||
+         (fchmod(state, STATE_MODE) == 0 && fchown(state, *owner, 0) == 0)))
+        return state;
+    error_set(err, "file", "cannot give the folder to the broker's user: %s", strerror(errno));
+    close(state);
+    return -EPERM;
+}
+
 int archive_restore(const struct archive *archive, const char *state_dir, bool replace,
                     const uid_t *owner, const gid_t *group, struct error *err)
 {
-    int state = folder_open(state_dir, 0700, err), rc;
+    int state = open_state(state_dir, owner, err), rc;
 
     if (state < 0)
         return state;

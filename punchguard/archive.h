@@ -35,7 +35,7 @@ int archive_gather(struct archive *archive, const char *state_dir, struct error 
 int archive_write(const struct archive *archive, FILE *out);
 /* Reads such a text; what is wrong with it is told. To be cleared in any case. */
 int archive_parse(struct archive *archive, const char *text, size_t length, struct error *err);
-/* Writes the files, for that owner where it is not NULL. Another identity that is there is an
+/* Writes the files, for that owner where it is not NULL, and so a folder that is missing. Another identity that is there is an
  * error, -EEXIST, or lost with `replace`. 0, or -errno with `err` filled. */
 int archive_restore(const struct archive *archive, const char *state_dir, bool replace,
                     const uid_t *owner, const gid_t *group, struct error *err);

@@ -31,12 +31,19 @@ static void put(const char *folder, const char *name, const char *content)
     file = fopen(path, "w");
     assert_non_null(file);
     fputs(content, file);
+    fchmod(fileno(file), 0600);
     fclose(file);
+}
+
+static void make_folder(const char *folder, const char *name)
+{
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(mkdir(path, 0700), 0);
 }
 
 static void holds(const char *name, const char *content)
 {
-    char got[256] = "";
+    char got[2000] = "";
     struct stat about;
     FILE *file;
 
@@ -191,6 +198,49 @@ static void nothing_leads_out_of_the_folder(void **state)
     }
 }
 
+static void belongs_to_the_broker(const char *name, uid_t owner, gid_t group, mode_t mode)
+{
+    struct stat about;
+
+    snprintf(path, sizeof path, "%s/%s", to, name);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_uid, owner);
+    assert_int_equal(about.st_gid, group);
+    assert_int_equal(about.st_mode & 07777, mode);
+}
+
+/* The broker takes no folder that is root's with something in it. */
+static void a_folder_that_root_makes_is_the_brokers_own(void **state)
+{
+    static const char *const folders[] = {"new", "empty"};
+    uid_t user = 64711;
+    gid_t group = 64712;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    export_it();
+    make_folder(to, "empty");
+    for (size_t i = 0; i < 2; i++) {
+        char folder[96], name[32];
+
+        snprintf(folder, sizeof folder, "%s/%s", to, folders[i]);
+        assert_int_equal(archive_parse(&archive, text, length, &err), 0);
+        assert_int_equal(archive_restore(&archive, folder, false, &user, &group, &err), 0);
+        belongs_to_the_broker(folders[i], user, 0, 01770);
+        snprintf(name, sizeof name, "%s/tox", folders[i]);
+        belongs_to_the_broker(name, user, group, 0700);
+        snprintf(name, sizeof name, "%s/tox/tox.save", folders[i]);
+        belongs_to_the_broker(name, user, group, 0600);
+        snprintf(name, sizeof name, "%s/identity.key", folders[i]);
+        belongs_to_the_broker(name, user, group, 0600);
+        archive_clear(&archive);
+    }
+    /* One that is somebody's already stays that one's. */
+    assert_int_equal(import_it(false), 0);
+    belongs_to_the_broker("", geteuid(), getegid(), 0700);
+}
+
 static void a_link_in_the_way_is_not_followed(void **state)
 {
     (void)state;
@@ -211,6 +261,7 @@ int main(void)
         TEST(without_peers_an_identity_is_whole),
         TEST(without_an_identity_there_is_nothing_to_export),
         TEST(nothing_leads_out_of_the_folder),
+        TEST(a_folder_that_root_makes_is_the_brokers_own),
         TEST(a_link_in_the_way_is_not_followed),
     };
 

@@ -436,6 +436,42 @@ def an_identity_moves_to_another_machine_and_is_the_same_peer(folder):
         assert "a broker runs here" in _fails(carol, "import", archive)
 
 
+@scenario(timeout=60)
+def an_identity_moves_to_a_machine_where_nothing_ever_ran(folder):
+    with Lab(folder) as lab:
+        alice = _bare(Device(lab, lab.host("alice", lab.home("eim")), 1))
+        share_folder(lab, alice)
+        host = lab.host("bob", lab.home("eim"))
+        archive = os.path.join(lab.folder, "identity")
+        _up(alice)
+        shown = alice.show_id()["id"]
+        _punchguard(alice, "export", archive)
+        alice.stop()
+        etc = re.search(r"\((/\S+)/punchguard/conf\.json\)", host.run([program("punchguard"), "--help"]))[1]
+        if etc == "/etc":
+            raise Skip("the build's configuration is the machine's own")
+        host.run(["sh", "-c", f"mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs {etc}"])
+        path = f"PATH={':'.join(program_folders() + [os.environ['PATH']])}"
+        command = ["env", path, program("punchguard")]
+        host.run([*command, "import", archive])
+        owner = host.run(["stat", "-c", "%U:%G %a", "/var/lib/punchguard"]).strip()
+        assert owner == "punchguard:root 1770", owner
+        host.run([*command, "up", "--log", "/run/up.log"])
+        assert json.loads(host.run([*command, "id", "--json"]))["id"] == shown
+        host.run([*command, "down"])
+        # Without privileges as well: the folder is the person's own then.
+        own = {"state_dir": "/run/own/state", "peers": []}
+        host.run(["sh", "-c", "install -d -o 61001 /run/own && cat >/run/own/conf.json && "
+                              f"install -o 61001 {archive} /run/own/archive"], stdin=json.dumps(own))
+        host.run(["setpriv", "--reuid=61001", "--regid=61001", "--clear-groups", "--",
+                  *command, "-c", "/run/own/conf.json", "import", "/run/own/archive"])
+        kept = host.run(["stat", "-c", "%u %a", "/run/own/state", "/run/own/state/identity.key"])
+        assert kept.splitlines() == ["61001 700", "61001 600"], kept
+        said = host.run(["setpriv", "--reuid=61001", "--regid=61001", "--clear-groups", "--",
+                         program("punchguard-broker"), "-c", "/run/own/conf.json", "--show-id"])
+        assert json.loads(said)["id"] == shown, said
+
+
 @scenario(timeout=90)
 def two_peers_that_are_introduced_reach_each_other_once_both_accept(folder):
     with Lab(folder) as lab:
