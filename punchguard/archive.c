@@ -13,16 +13,8 @@
 #include "protocol/file.h"
 #include "protocol/json.h"
 
-#define TYPE          "punchguard-identity"
-#define VERSION       1
-#define IDENTITY_FILE "identity.key"
-#define PEERS_FILE    "peers.json"
-/* That the broker gives its state folder when it is root's. */
-#define STATE_MODE 01770
-
-/* Copies that would bring back what was replaced. */
-static const char *const stale[] = {IDENTITY_FILE ".previous", PEERS_FILE ".previous", PEERS_FILE,
-                                    "resume"};
+#define TYPE    "punchguard-identity"
+#define VERSION 1
 
 void archive_clear(struct archive *archive)
 {
@@ -33,7 +25,7 @@ void archive_clear(struct archive *archive)
     memset(archive, 0, sizeof *archive);
 }
 
-static const struct archive_file *file_named(const struct archive *archive, const char *name)
+const struct archive_file *archive_file_named(const struct archive *archive, const char *name)
 {
     for (size_t i = 0; i < archive->count; i++)
         if (strcmp(archive->files[i].name, name) == 0)
@@ -41,23 +33,23 @@ static const struct archive_file *file_named(const struct archive *archive, cons
     return NULL;
 }
 
-/* One part of a path, that leads nowhere else. */
-static bool is_part(const char *part, size_t length)
+bool archive_is_part(const char *part, size_t length)
 {
     static const char right[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
 
     return length > 0 && part[0] != '.' && strspn(part, right) >= length;
 }
 
-static bool is_name(const char *name)
+bool archive_is_name(const char *name)
 {
     const char *slash = strchr(name, '/');
 
     if (strlen(name) > ARCHIVE_NAME_MAX)
         return false;
     if (slash == NULL)
-        return strcmp(name, IDENTITY_FILE) == 0 || strcmp(name, PEERS_FILE) == 0;
-    return is_part(name, (size_t)(slash - name)) && is_part(slash + 1, strlen(slash + 1));
+        return strcmp(name, ARCHIVE_IDENTITY) == 0 || strcmp(name, ARCHIVE_PEERS) == 0;
+    return archive_is_part(name, (size_t)(slash - name)) &&
+           archive_is_part(slash + 1, strlen(slash + 1));
 }
 
 /* Takes the data over. */
@@ -91,7 +83,7 @@ static int gather_file(struct archive *archive, int folder, const char *in, cons
 
     if ((size_t)snprintf(full, sizeof full, "%s%s%s", in, in[0] != '\0' ? "/" : "", name) >=
             sizeof full ||
-        !is_name(full))
+        !archive_is_name(full))
         return 0;
     rc = file_read(folder, name, ARCHIVE_FILE_MAX, &data, &length, err);
     return rc < 0 ? rc : add(archive, full, data, length, err);
@@ -130,7 +122,7 @@ static int gather_folders(struct archive *archive, int state, const char *path, 
         return -errno;
     }
     while (rc == 0 && (entry = readdir(listing)) != NULL)
-        if (is_part(entry->d_name, strlen(entry->d_name)) &&
+        if (archive_is_part(entry->d_name, strlen(entry->d_name)) &&
             fstatat(state, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISDIR(about.st_mode))
             rc = gather_folder(archive, state, entry->d_name, err);
@@ -147,9 +139,9 @@ int archive_gather(struct archive *archive, const char *state_dir, struct error 
         error_set(err, "file", "cannot open the state folder %s: %s", state_dir, strerror(errno));
         return -errno;
     }
-    rc = gather_file(archive, state, "", IDENTITY_FILE, err);
+    rc = gather_file(archive, state, "", ARCHIVE_IDENTITY, err);
     if (rc == 0)
-        rc = gather_file(archive, state, "", PEERS_FILE, err);
+        rc = gather_file(archive, state, "", ARCHIVE_PEERS, err);
     if (rc == 0 || (rc == -ENOENT && archive->count == 1))
         rc = gather_folders(archive, state, state_dir, err);
     if (rc < 0)
@@ -191,7 +183,7 @@ static int parse_file(struct archive *archive, const struct json_at *at, struct 
     size_t length, size;
     void *data;
 
-    if (!is_name(at->key))
+    if (!archive_is_name(at->key))
         return json_fail(at, err, "bad-name", "no file of an identity has that name");
     if (json_as_string(at, &text, err) < 0)
         return -EINVAL;
@@ -246,123 +238,10 @@ int archive_parse(struct archive *archive, const char *text, size_t length, stru
         json_member(&files, name, &at);
         rc = parse_file(archive, &at, err);
     }
-    if (rc == 0 && file_named(archive, IDENTITY_FILE) == NULL) {
-        error_set(err, "missing-field", "$.files: there is no " IDENTITY_FILE " in it");
+    if (rc == 0 && archive_file_named(archive, ARCHIVE_IDENTITY) == NULL) {
+        error_set(err, "missing-field", "$.files: there is no " ARCHIVE_IDENTITY " in it");
         rc = -EINVAL;
     }
     json_destroy(document);
-    return rc;
-}
-
-/* Restoring */
-
-static int check_identity(const struct archive *archive, int state, bool replace, struct error *err)
-{
-    const struct archive_file *own = file_named(archive, IDENTITY_FILE);
-    size_t length;
-    void *data;
-    bool same;
-    int rc;
-
-    if (replace)
-        return 0;
-    rc = file_read(state, IDENTITY_FILE, ARCHIVE_FILE_MAX, &data, &length, err);
-    if (rc < 0)
-        return rc == -ENOENT ? 0 : rc;
-    same = length == own->length && memcmp(data, own->data, length) == 0;
-    sodium_memzero(data, length);
-    free(data);
-    if (same)
-        return 0;
-    error_set(err, "exists",
-              "another identity is here, and would be lost: 'punchguard export' keeps it, and "
-              "--replace gives it up");
-    return -EEXIST;
-}
-
-static int own(int folder, const char *name, const uid_t *owner, const gid_t *group,
-               struct error *err)
-{
-    if (owner == NULL || fchownat(folder, name, *owner, *group, AT_SYMLINK_NOFOLLOW) == 0)
-        return 0;
-    error_set(err, "file", "cannot give %s to the broker's user: %s", name, strerror(errno));
-    return -errno;
-}
-
-static int restore_file(const struct archive_file *file, int state, const uid_t *owner,
-                        const gid_t *group, struct error *err)
-{
-    const char *slash = strchr(file->name, '/');
-    const char *name = slash != NULL ? slash + 1 : file->name;
-    char in[ARCHIVE_NAME_MAX + 1] = ".";
-    int folder, rc = 0;
-
-    if (slash != NULL) {
-        snprintf(in, sizeof in, "%.*s", (int)(slash - file->name), file->name);
-        if (mkdirat(state, in, 0700) == 0)
-            rc = own(state, in, owner, group, err);
-    }
-    folder = openat(state, in, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0) {
-        error_set(err, "file", "cannot open the folder %s: %s", in, strerror(errno));
-        return -errno;
-    }
-    if (rc == 0)
-        rc = file_write(folder, name, file->data, file->length, err);
-    if (rc == 0)
-        rc = own(folder, name, owner, group, err);
-    close(folder);
-    return rc;
-}
-
-static bool is_empty(int folder)
-{
-    DIR *listing = fdopendir(dup(folder));
-    const struct dirent *entry;
-    bool empty = listing != NULL;
-
-    while (empty && (entry = readdir(listing)) != NULL)
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-    if (listing != NULL)
-        closedir(listing);
-    return empty;
-}
-
-/* One that is new, or root's and empty, is given to the broker's user and root's group, as the
- * broker does it: with something of root's in it that would not take it. */
-static int open_state(const char *path, const uid_t *owner, struct error *err)
-{
-    int state = folder_open(path, 0700, err);
-    struct stat about;
-
-    if (state < 0 || owner == NULL)
-        return state;
-    if (fstat(state, &about) == 0 &&
-        (about.st_uid != geteuid() || !is_empty(state) ||
-         (fchmod(state, STATE_MODE) == 0 && fchown(state, *owner, 0) == 0)))
-        return state;
-    error_set(err, "file", "cannot give the folder to the broker's user: %s", strerror(errno));
-    close(state);
-    return -EPERM;
-}
-
-int archive_restore(const struct archive *archive, const char *state_dir, bool replace,
-                    const uid_t *owner, const gid_t *group, struct error *err)
-{
-    int state = open_state(state_dir, owner, err), rc;
-
-    if (state < 0)
-        return state;
-    rc = check_identity(archive, state, replace, err);
-    for (size_t i = 0; rc == 0 && i < sizeof stale / sizeof stale[0]; i++)
-        if (unlinkat(state, stale[i], 0) < 0 && errno != ENOENT) {
-            error_set(err, "file", "cannot remove %s: %s", stale[i], strerror(errno));
-            rc = -errno;
-        }
-    for (size_t i = 0; rc == 0 && i < archive->count; i++)
-        rc = restore_file(&archive->files[i], state, owner, group, err);
-    if (rc < 0)
-        error_prefix(err, "%.200s: ", state_dir);
-    close(state);
     return rc;
 }

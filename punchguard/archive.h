@@ -18,6 +18,9 @@
 #define ARCHIVE_NAME_MAX  128
 #define ARCHIVE_TEXT_MAX  (8 * 1024 * 1024)
 
+#define ARCHIVE_IDENTITY "identity.key"
+#define ARCHIVE_PEERS    "peers.json"
+
 struct archive_file {
     char name[ARCHIVE_NAME_MAX + 1];
     void *data; /* secret */
@@ -35,10 +38,17 @@ int archive_gather(struct archive *archive, const char *state_dir, struct error 
 int archive_write(const struct archive *archive, FILE *out);
 /* Reads such a text; what is wrong with it is told. To be cleared in any case. */
 int archive_parse(struct archive *archive, const char *text, size_t length, struct error *err);
-/* Writes the files, for that owner where it is not NULL, and so a folder that is missing. Another identity that is there is an
- * error, -EEXIST, or lost with `replace`. 0, or -errno with `err` filled. */
+/* Writes the files, for that owner where it is not NULL, and so a folder that is missing. Another
+ * identity that is there is an error, -EEXIST, or lost with `replace`, with all that transports
+ * kept for it. 0, or -errno with `err` filled; where not all can be written nothing is replaced. */
 int archive_restore(const struct archive *archive, const char *state_dir, bool replace,
                     const uid_t *owner, const gid_t *group, struct error *err);
+/* NULL where it is not in it. */
+const struct archive_file *archive_file_named(const struct archive *archive, const char *name);
+/* Whether a file may have that name in an archive; one part of such a path, that leads nowhere
+ * else. */
+bool archive_is_name(const char *name);
+bool archive_is_part(const char *part, size_t length);
 /* Wipes it. */
 void archive_clear(struct archive *archive);
 

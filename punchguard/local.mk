@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 noinst_LIBRARIES += punchguard/libcommand.a
 punchguard_libcommand_a_SOURCES = \
-	punchguard/archive.c punchguard/archive.h \
+	punchguard/archive.c punchguard/archive_restore.c punchguard/archive.h \
 	punchguard/capture.c punchguard/capture.h \
 	punchguard/client.c punchguard/client_ask.c punchguard/client.h \
 	punchguard/clock.c punchguard/clock.h \

@@ -4,12 +4,14 @@
  */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -198,6 +200,71 @@ static void nothing_leads_out_of_the_folder(void **state)
     }
 }
 
+/* As on a disk that is full: whatever is longer than that can't be written. */
+static void limit_files_to(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void where_not_all_can_be_written_all_is_as_it_was(void **state)
+{
+    char big[1000];
+
+    (void)state;
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    put(from, "tox/zzz", big);
+    export_it();
+    put(to, "identity.key", "you\n");
+    put(to, "identity.key.previous", "you\n");
+    put(to, "peers.json", "{you}");
+    put(to, "peers.json.previous", "{you}");
+    put(to, "resume", "x");
+    make_folder(to, "tox");
+    put(to, "tox/tox.save", "yours");
+    limit_files_to(sizeof big / 2);
+    assert_true(import_it(true) < 0);
+    limit_files_to(RLIM_INFINITY);
+    holds("identity.key", "you\n");
+    holds("identity.key.previous", "you\n");
+    holds("peers.json", "{you}");
+    holds("peers.json.previous", "{you}");
+    holds("resume", "x");
+    holds("tox/tox.save", "yours");
+    snprintf(path, sizeof path, "test $(find %s | wc -l) = 8", to);
+    assert_int_equal(system(path), 0);
+    assert_int_equal(import_it(true), 0);
+    holds("tox/zzz", big);
+    snprintf(path, sizeof path, "test $(find %s | wc -l) = 6", to);
+    assert_int_equal(system(path), 0);
+}
+
+static void nothing_of_a_transport_outlasts_the_identity_that_is_replaced(void **state)
+{
+    (void)state;
+    export_it();
+    put(to, "identity.key", "you\n");
+    put(to, "wg.key", "the machine's");
+    make_folder(to, "tox");
+    put(to, "tox/tox.save.previous", "yours");
+    make_folder(to, "lan");
+    put(to, "lan/key", "yours");
+    assert_int_equal(import_it(true), 0);
+    holds("tox/tox.save", "\x01\x02 address");
+    holds("tox/tox.save.previous", NULL);
+    holds("lan/key", NULL);
+    holds("wg.key", "the machine's");
+    /* What came since stays where it is the same device. */
+    put(to, "lan/key", "mine");
+    assert_int_equal(import_it(false), 0);
+    holds("lan/key", "mine");
+}
+
 static void belongs_to_the_broker(const char *name, uid_t owner, gid_t group, mode_t mode)
 {
     struct stat about;
@@ -261,6 +328,8 @@ int main(void)
         TEST(without_peers_an_identity_is_whole),
         TEST(without_an_identity_there_is_nothing_to_export),
         TEST(nothing_leads_out_of_the_folder),
+        TEST(where_not_all_can_be_written_all_is_as_it_was),
+        TEST(nothing_of_a_transport_outlasts_the_identity_that_is_replaced),
         TEST(a_folder_that_root_makes_is_the_brokers_own),
         TEST(a_link_in_the_way_is_not_followed),
     };

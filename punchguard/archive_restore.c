@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * An archive becomes the state folder, wholly or not at all.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "protocol/file.h"
+#include "punchguard/archive.h"
+
+/* That the broker gives its state folder when it is root's. */
+#define STATE_MODE 01770
+
+/* What is written before anything is replaced, as files named by numbers. */
+#define STAGE ".import"
+
+/* What would bring back the peers and paths from before. */
+static const char *const stale[] = {ARCHIVE_IDENTITY ".previous", ARCHIVE_PEERS ".previous",
+                                    ARCHIVE_PEERS, "resume"};
+
+static int check_identity(const struct archive *archive, int state, bool replace, struct error *err)
+{
+    const struct archive_file *own = archive_file_named(archive, ARCHIVE_IDENTITY);
+    size_t length;
+    void *data;
+    bool same;
+    int rc;
+
+    if (replace)
+        return 0;
+    rc = file_read(state, ARCHIVE_IDENTITY, ARCHIVE_FILE_MAX, &data, &length, err);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    same = length == own->length && memcmp(data, own->data, length) == 0;
+    sodium_memzero(data, length);
+    free(data);
+    if (same)
+        return 0;
+    error_set(err, "exists",
+              "another identity is here, and would be lost: 'punchguard export' keeps it, and "
+              "--replace gives it up");
+    return -EEXIST;
+}
+
+static int own(int folder, const char *name, const uid_t *owner, const gid_t *group,
+               struct error *err)
+{
+    if (owner == NULL || fchownat(folder, name, *owner, *group, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    error_set(err, "file", "cannot give %s to the broker's user: %s", name, strerror(errno));
+    return -errno;
+}
+
+static int failed(struct error *err, const char *action, const char *name)
+{
+    int saved = errno;
+
+    error_set(err, "file", "cannot %s %s: %s", action, name, strerror(saved));
+    return -saved;
+}
+
+/* The folder that is missing is made. A descriptor, or -errno. */
+static int open_in(int state, const char *name, const uid_t *owner, const gid_t *group,
+                   struct error *err)
+{
+    int folder, rc = 0;
+
+    if (mkdirat(state, name, 0700) == 0)
+        rc = own(state, name, owner, group, err);
+    if (rc < 0)
+        return rc;
+    folder = openat(state, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return folder < 0 ? failed(err, "open the folder", name) : folder;
+}
+
+/* A transport's folder or the state folder; *name is the file's in it. */
+static int open_folder_of(const struct archive_file *file, int state, const char **name,
+                          const uid_t *owner, const gid_t *group, struct error *err)
+{
+    const char *slash = strchr(file->name, '/');
+    char in[ARCHIVE_NAME_MAX + 1] = ".";
+
+    *name = slash != NULL ? slash + 1 : file->name;
+    if (slash != NULL)
+        snprintf(in, sizeof in, "%.*s", (int)(slash - file->name), file->name);
+    return open_in(state, in, owner, group, err);
+}
+
+static void stage_name(size_t number, char out[24])
+{
+    snprintf(out, 24, "%zu", number);
+}
+
+static int stage_all(const struct archive *archive, int state, int stage, const uid_t *owner,
+                     const gid_t *group, struct error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < archive->count; i++) {
+        const struct archive_file *file = &archive->files[i];
+        const char *name;
+        char staged[24];
+        int folder = open_folder_of(file, state, &name, owner, group, err);
+
+        if (folder < 0)
+            return folder;
+        close(folder);
+        stage_name(i, staged);
+        rc = file_write(stage, staged, file->data, file->length, err);
+        if (rc == 0)
+            rc = own(stage, staged, owner, group, err);
+        if (rc < 0)
+            error_prefix(err, "%s: ", file->name);
+    }
+    return rc;
+}
+
+static int move_file(const struct archive *archive, size_t number, int state, int stage,
+                     struct error *err)
+{
+    const char *name;
+    char staged[24];
+    int folder = open_folder_of(&archive->files[number], state, &name, NULL, NULL, err), rc = 0;
+
+    if (folder < 0)
+        return folder;
+    stage_name(number, staged);
+    if (renameat(stage, staged, folder, name) < 0)
+        rc = failed(err, "replace", archive->files[number].name);
+    else
+        fsync(folder);
+    close(folder);
+    return rc;
+}
+
+/* The identity last: until then the same command can be given again. */
+static int move_all(const struct archive *archive, int state, int stage, struct error *err)
+{
+    size_t identity = (size_t)(archive_file_named(archive, ARCHIVE_IDENTITY) - archive->files);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < archive->count; i++)
+        if (i != identity)
+            rc = move_file(archive, i, state, stage, err);
+    return rc < 0 ? rc : move_file(archive, identity, state, stage, err);
+}
+
+static void stage_clear(int state, int stage)
+{
+    char staged[24];
+
+    for (size_t i = 0; i < ARCHIVE_FILES_MAX; i++) {
+        stage_name(i, staged);
+        unlinkat(stage, staged, 0);
+    }
+    close(stage);
+    unlinkat(state, STAGE, AT_REMOVEDIR);
+}
+
+static int put_in_place(const struct archive *archive, int state, const uid_t *owner,
+                        const gid_t *group, struct error *err)
+{
+    int stage = open_in(state, STAGE, owner, group, err), rc;
+
+    if (stage < 0)
+        return stage;
+    rc = stage_all(archive, state, stage, owner, group, err);
+    if (rc == 0)
+        rc = move_all(archive, state, stage, err);
+    stage_clear(state, stage);
+    return rc;
+}
+
+static int remove_stale(const struct archive *archive, int state, struct error *err)
+{
+    for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++)
+        if (archive_file_named(archive, stale[i]) == NULL && unlinkat(state, stale[i], 0) < 0 &&
+            errno != ENOENT)
+            return failed(err, "remove", stale[i]);
+    return 0;
+}
+
+/* What archive_gather() would find and the archive does not have. */
+static int remove_others_in(const struct archive *archive, int state, const char *in,
+                            struct error *err)
+{
+    int folder = openat(state, in, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), rc = 0;
+    DIR *listing = folder >= 0 ? fdopendir(folder) : NULL;
+    char full[ARCHIVE_NAME_MAX + 1];
+    const struct dirent *entry;
+    struct stat about;
+
+    if (listing == NULL)
+        return failed(err, "read the folder", in);
+    while (rc == 0 && (entry = readdir(listing)) != NULL)
+        if ((size_t)snprintf(full, sizeof full, "%s/%s", in, entry->d_name) < sizeof full &&
+            archive_is_name(full) && archive_file_named(archive, full) == NULL &&
+            fstatat(folder, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(about.st_mode) && unlinkat(folder, entry->d_name, 0) < 0)
+            rc = failed(err, "remove", full);
+    closedir(listing);
+    return rc;
+}
+
+static int remove_others(const struct archive *archive, int state, struct error *err)
+{
+    DIR *listing = fdopendir(dup(state));
+    const struct dirent *entry;
+    struct stat about;
+    int rc = 0;
+
+    if (listing == NULL)
+        return failed(err, "read the folder", ".");
+    rewinddir(listing);
+    while (rc == 0 && (entry = readdir(listing)) != NULL)
+        if (archive_is_part(entry->d_name, strlen(entry->d_name)) &&
+            fstatat(state, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISDIR(about.st_mode))
+            rc = remove_others_in(archive, state, entry->d_name, err);
+    closedir(listing);
+    return rc;
+}
+
+static bool is_empty(int folder)
+{
+    DIR *listing = fdopendir(dup(folder));
+    const struct dirent *entry;
+    bool empty = listing != NULL;
+
+    while (empty && (entry = readdir(listing)) != NULL)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (listing != NULL)
+        closedir(listing);
+    return empty;
+}
+
+/* One that is new, or root's and empty, is given to the broker's user and root's group, as the
+ * broker does it: with something of root's in it that would not take it. */
+static int open_state(const char *path, const uid_t *owner, struct error *err)
+{
+    int state = folder_open(path, 0700, err);
+    struct stat about;
+
+    if (state < 0 || owner == NULL)
+        return state;
+    if (fstat(state, &about) == 0 &&
+        (about.st_uid != geteuid() || !is_empty(state) ||
+         (fchmod(state, STATE_MODE) == 0 && fchown(state, *owner, 0) == 0)))
+        return state;
+    error_set(err, "file", "cannot give the folder to the broker's user: %s", strerror(errno));
+    close(state);
+    return -EPERM;
+}
+
+int archive_restore(const struct archive *archive, const char *state_dir, bool replace,
+                    const uid_t *owner, const gid_t *group, struct error *err)
+{
+    int state = open_state(state_dir, owner, err), rc;
+
+    if (state < 0)
+        return state;
+    rc = check_identity(archive, state, replace, err);
+    if (rc == 0)
+        rc = put_in_place(archive, state, owner, group, err);
+    if (rc == 0)
+        rc = remove_stale(archive, state, err);
+    if (rc == 0 && replace)
+        rc = remove_others(archive, state, err);
+    if (rc < 0)
+        error_prefix(err, "%.200s: ", state_dir);
+    close(state);
+    return rc;
+}
