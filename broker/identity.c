@@ -12,53 +12,11 @@
 #include <unistd.h>
 
 #include "protocol/file.h"
+#include "protocol/identity_key.h"
 #include "protocol/log.h"
 
 #define PREVIOUS_FILE "identity.key.previous"
 #define RENDEZVOUS    "PunchGuard rendezvous 1 "
-
-/* Three lines: what it is, the secret key, a checksum of both, the last two in hex digits. */
-#define TITLE          "PunchGuard identity key 1\n"
-#define TITLE_LENGTH   (sizeof TITLE - 1)
-#define SECRET_DIGITS  64
-#define CHECKSUM_BYTES 16
-#define CHECKSUM_AT    (TITLE_LENGTH + SECRET_DIGITS + 1)
-#define FILE_LENGTH    (CHECKSUM_AT + 2 * CHECKSUM_BYTES + 1)
-
-/* What stands before the checksum, and the checksum's digits, terminated. */
-static void checksum_digits(const char *text, char digits[2 * CHECKSUM_BYTES + 1])
-{
-    uint8_t hash[CHECKSUM_BYTES];
-
-    crypto_generichash(hash, sizeof hash, (const uint8_t *)text, CHECKSUM_AT, NULL, 0);
-    sodium_bin2hex(digits, 2 * CHECKSUM_BYTES + 1, hash, sizeof hash);
-    sodium_memzero(hash, sizeof hash);
-}
-
-static void text_make(const uint8_t secret[32], char text[FILE_LENGTH + 1])
-{
-    char digits[SECRET_DIGITS + 1], checksum[2 * CHECKSUM_BYTES + 1];
-
-    sodium_bin2hex(digits, sizeof digits, secret, 32);
-    snprintf(text, FILE_LENGTH + 1, TITLE "%s\n", digits);
-    checksum_digits(text, checksum);
-    snprintf(text + CHECKSUM_AT, FILE_LENGTH + 1 - CHECKSUM_AT, "%s\n", checksum);
-    sodium_memzero(digits, sizeof digits);
-}
-
-static int text_read(const char *text, size_t length, uint8_t secret[32])
-{
-    char checksum[2 * CHECKSUM_BYTES + 1];
-
-    if (length != FILE_LENGTH || memcmp(text, TITLE, TITLE_LENGTH) != 0)
-        return -EINVAL;
-    checksum_digits(text, checksum);
-    if (memcmp(text + CHECKSUM_AT, checksum, 2 * CHECKSUM_BYTES) != 0)
-        return -EINVAL;
-    return sodium_hex2bin(secret, 32, text + TITLE_LENGTH, SECRET_DIGITS, NULL, NULL, NULL) == 0
-               ? 0
-               : -EINVAL;
-}
 
 /* Others than the owner may not read it, whoever made it so. */
 static void tighten(int folder, const char *name)
@@ -77,11 +35,11 @@ static int key_read(int folder, const char *name, uint8_t secret[32], struct err
 {
     size_t length;
     void *text;
-    int rc = file_read(folder, name, FILE_LENGTH, &text, &length, err);
+    int rc = file_read(folder, name, IDENTITY_TEXT_LENGTH, &text, &length, err);
 
     if (rc < 0)
         return rc;
-    rc = text_read(text, length, secret);
+    rc = identity_key_parse(text, length, secret);
     sodium_memzero(text, length);
     free(text);
     if (rc < 0)
@@ -93,11 +51,11 @@ static int key_read(int folder, const char *name, uint8_t secret[32], struct err
 
 static int key_write(int folder, const char *name, const uint8_t secret[32], struct error *err)
 {
-    char text[FILE_LENGTH + 1];
+    char text[IDENTITY_TEXT_LENGTH + 1];
     int rc;
 
-    text_make(secret, text);
-    rc = file_write(folder, name, text, FILE_LENGTH, err);
+    identity_key_format(secret, text);
+    rc = file_write(folder, name, text, IDENTITY_TEXT_LENGTH, err);
     sodium_memzero(text, sizeof text);
     return rc;
 }

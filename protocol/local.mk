@@ -8,6 +8,7 @@ protocol_libprotocol_a_SOURCES = \
 	protocol/file.c protocol/file.h \
 	protocol/helper.c protocol/helper.h \
 	protocol/id.c protocol/id.h \
+	protocol/identity_key.c protocol/identity_key.h \
 	protocol/inbound.c protocol/inbound.h \
 	protocol/interface.c protocol/interface.h \
 	protocol/invitation.c protocol/invitation.h \
