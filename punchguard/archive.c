@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "protocol/file.h"
+#include "protocol/identity_key.h"
 #include "protocol/json.h"
 
 #define TYPE    "punchguard-identity"
@@ -68,6 +69,21 @@ static int add(struct archive *archive, const char *name, void *data, size_t len
     file->data = data;
     file->length = length;
     archive->count++;
+    return 0;
+}
+
+int archive_id(const struct archive *archive, char id[ID_TEXT_LENGTH + 1], struct error *err)
+{
+    const struct archive_file *file = archive_file_named(archive, ARCHIVE_IDENTITY);
+    uint8_t secret[IDENTITY_SECRET_BYTES], public[ID_KEY_BYTES];
+
+    if (file == NULL || identity_key_parse(file->data, file->length, secret) < 0) {
+        error_set(err, "bad-identity", ARCHIVE_IDENTITY " is torn or no identity key");
+        return -EINVAL;
+    }
+    crypto_scalarmult_curve25519_base(public, secret);
+    sodium_memzero(secret, sizeof secret);
+    id_encode(public, id);
     return 0;
 }
 
@@ -158,7 +174,7 @@ static int write_file(FILE *out, const struct archive_file *file, const char *se
     char *text = malloc(size);
 
     if (text == NULL)
-        return -EIO;
+        return -ENOMEM;
     sodium_bin2base64(text, size, file->data, file->length, sodium_base64_VARIANT_ORIGINAL);
     fprintf(out, "%s\n  \"%s\": \"%s\"", separator, file->name, text);
     sodium_memzero(text, size);
@@ -170,11 +186,14 @@ int archive_write(const struct archive *archive, FILE *out)
 {
     int rc = 0;
 
+    errno = 0;
     fprintf(out, "{\"type\": \"" TYPE "\", \"version\": %d, \"files\": {", VERSION);
     for (size_t i = 0; rc == 0 && i < archive->count; i++)
         rc = write_file(out, &archive->files[i], i > 0 ? "," : "");
     fputs("}}\n", out);
-    return rc == 0 && fflush(out) == 0 && !ferror(out) ? 0 : -EIO;
+    if (rc == 0 && fflush(out) == 0 && !ferror(out))
+        return 0;
+    return errno != 0 ? -errno : -EIO;
 }
 
 static int parse_file(struct archive *archive, const struct json_at *at, struct error *err)

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "protocol/error.h"
+#include "protocol/id.h"
 
 #define ARCHIVE_FILES_MAX 256
 #define ARCHIVE_FILE_MAX  (1024 * 1024) /* bytes */
@@ -34,7 +34,7 @@ struct archive {
 
 /* Reads the state folder. 0, or -errno with `err` filled; to be cleared in any case. */
 int archive_gather(struct archive *archive, const char *state_dir, struct error *err);
-/* 0, or -EIO. */
+/* 0, or -errno. */
 int archive_write(const struct archive *archive, FILE *out);
 /* Reads such a text; what is wrong with it is told. To be cleared in any case. */
 int archive_parse(struct archive *archive, const char *text, size_t length, struct error *err);
@@ -43,6 +43,8 @@ int archive_parse(struct archive *archive, const char *text, size_t length, stru
  * kept for it. 0, or -errno with `err` filled; where not all can be written nothing is replaced. */
 int archive_restore(const struct archive *archive, const char *state_dir, bool replace,
                     const uid_t *owner, const gid_t *group, struct error *err);
+/* The id of the device that it makes. 0, or -EINVAL with `err` filled where its key is torn. */
+int archive_id(const struct archive *archive, char id[ID_TEXT_LENGTH + 1], struct error *err);
 /* NULL where it is not in it. */
 const struct archive_file *archive_file_named(const struct archive *archive, const char *name);
 /* Whether a file may have that name in an archive; one part of such a path, that leads nowhere

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "protocol/file.h"
+#include "protocol/json.h"
 #include "punchguard/archive.h"
 #include "punchguard/client.h"
 #include "punchguard/settings.h"
@@ -27,39 +28,70 @@ static const struct option import_options[] = {
 
 static const char one_only[] = "of two devices that run with one identity neither works reliably";
 
-static FILE *open_new(const char *path, struct error *err)
+static enum outcome outcome_of(int rc)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    if (fd >= 0)
-        return fdopen(fd, "w");
-    error_set(err, "file", "cannot make %s: %s", path, strerror(errno));
-    return NULL;
+    if (rc == 0)
+        return OUTCOME_OK;
+    return rc == -EACCES || rc == -EPERM ? OUTCOME_NOT_PERMITTED : OUTCOME_FAILED;
 }
 
-static enum outcome write_out(const struct archive *archive, const char *path, struct error *err)
+static int failed(struct error *err, const char *action, const char *what, int rc)
 {
-    FILE *out = stdout;
+    error_set(err, "file", "cannot %s %s: %s", action, what, strerror(-rc));
+    return rc;
+}
+
+/* A file of which only a part could be written is no backup, and a secret: it goes. */
+static int write_file(const struct archive *archive, const char *path, struct error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), rc;
+    FILE *out;
+
+    if (fd < 0)
+        return failed(err, "make", path, -errno);
+    out = fdopen(fd, "w");
+    if (out == NULL) {
+        rc = -errno;
+        close(fd);
+    } else {
+        rc = archive_write(archive, out);
+        if (rc == 0 && fsync(fd) < 0)
+            rc = -errno;
+        if (fclose(out) != 0 && rc == 0)
+            rc = -errno;
+    }
+    if (rc == 0)
+        return 0;
+    unlink(path);
+    return failed(err, "write", path, rc);
+}
+
+static int write_out(const struct archive *archive, const char *path, struct error *err)
+{
     int rc;
 
     if (path != NULL)
-        out = open_new(path, err);
-    if (out == NULL)
-        return OUTCOME_FAILED;
-    rc = archive_write(archive, out);
-    if (rc == 0 && path != NULL && fsync(fileno(out)) < 0)
-        rc = -errno;
-    if (path != NULL && fclose(out) != 0)
-        rc = -errno;
-    if (rc == 0)
-        return OUTCOME_OK;
-    error_set(err, "file", "cannot write %s", path != NULL ? path : "to standard output");
-    return OUTCOME_FAILED;
+        return write_file(archive, path, err);
+    rc = archive_write(archive, stdout);
+    return rc < 0 ? failed(err, "write to", "standard output", rc) : 0;
+}
+
+/* `path` may be NULL. */
+static void print_json(const char *id, const char *path)
+{
+    char *quoted = path != NULL ? json_quote(path) : NULL;
+
+    printf("{\"id\":\"%s\"", id);
+    if (quoted != NULL)
+        printf(",\"file\":%s", quoted);
+    puts("}");
+    free(quoted);
 }
 
 static enum outcome run_export(struct context *context, int argc, char **argv)
 {
     static struct archive archive;
+    char id[ID_TEXT_LENGTH + 1];
     struct settings settings;
     struct error err;
     enum outcome outcome;
@@ -74,12 +106,15 @@ static enum outcome run_export(struct context *context, int argc, char **argv)
     if (outcome != OUTCOME_OK)
         return command_fail(outcome, &err);
     rc = archive_gather(&archive, settings.state_dir, &err);
-    outcome = rc == 0                         ? write_out(&archive, path, &err)
-              : rc == -EACCES || rc == -EPERM ? OUTCOME_NOT_PERMITTED
-                                              : OUTCOME_FAILED;
+    if (rc == 0)
+        rc = archive_id(&archive, id, &err);
+    if (rc == 0)
+        rc = write_out(&archive, path, &err);
     archive_clear(&archive);
-    if (outcome != OUTCOME_OK)
-        return command_fail(outcome, &err);
+    if (rc < 0)
+        return command_fail(outcome_of(rc), &err);
+    if (context->json && path != NULL)
+        print_json(id, path);
     fprintf(stderr, "Whoever has this can be this device; %s.\n", one_only);
     return OUTCOME_OK;
 }
@@ -98,7 +133,8 @@ static enum outcome check_stopped(const struct settings *settings, struct error 
     return OUTCOME_FAILED;
 }
 
-static int read_archive(struct archive *archive, const char *path, struct error *err)
+static int read_archive(struct archive *archive, const char *path, char id[ID_TEXT_LENGTH + 1],
+                        struct error *err)
 {
     size_t length;
     void *text;
@@ -109,6 +145,8 @@ static int read_archive(struct archive *archive, const char *path, struct error 
     rc = archive_parse(archive, text, length, err);
     sodium_memzero(text, length);
     free(text);
+    if (rc == 0)
+        rc = archive_id(archive, id, err);
     if (rc < 0)
         error_prefix(err, "%.200s: ", path);
     return rc;
@@ -128,6 +166,7 @@ static int restore(const struct archive *archive, const struct settings *setting
 static enum outcome run_import(struct context *context, int argc, char **argv)
 {
     static struct archive archive;
+    char id[ID_TEXT_LENGTH + 1];
     struct settings settings;
     struct error err;
     enum outcome outcome;
@@ -141,13 +180,14 @@ static enum outcome run_import(struct context *context, int argc, char **argv)
         outcome = check_stopped(&settings, &err);
     if (outcome != OUTCOME_OK)
         return command_fail(outcome, &err);
-    rc = read_archive(&archive, argv[optind], &err);
+    rc = read_archive(&archive, argv[optind], id, &err);
     if (rc == 0)
         rc = restore(&archive, &settings, replace, &err);
     archive_clear(&archive);
     if (rc < 0)
-        return command_fail(rc == -EACCES || rc == -EPERM ? OUTCOME_NOT_PERMITTED : OUTCOME_FAILED,
-                            &err);
+        return command_fail(outcome_of(rc), &err);
+    if (context->json)
+        print_json(id, NULL);
     fprintf(stderr, "This is that device now. End the other one: %s.\n", one_only);
     return OUTCOME_OK;
 }

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Joining by invitation: one text in one direction, and both have each other as peers."""
 
+import base64
 import ipaddress
 import json
 import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 
 from device import Device, share_folder
@@ -470,6 +472,41 @@ def an_identity_moves_to_a_machine_where_nothing_ever_ran(folder):
         said = host.run(["setpriv", "--reuid=61001", "--regid=61001", "--clear-groups", "--",
                          program("punchguard-broker"), "-c", "/run/own/conf.json", "--show-id"])
         assert json.loads(said)["id"] == shown, said
+
+
+@scenario(timeout=60)
+def an_export_that_fails_leaves_no_file_and_scripts_are_told_the_id(folder):
+    with Lab(folder) as lab:
+        alice = _bare(Device(lab, lab.host("alice", lab.home("eim")), 1))
+        shown = alice.show_id()["id"]
+        place = os.path.join(alice.host.folder, "full")
+        alice.host.run(["sh", "-euc", f"mkdir {place}; mount -t tmpfs -o size=4k,mode=755 tmpfs {place};"
+                                      f"head -c 4k /dev/zero >{place}/filler"])
+        archive = os.path.join(place, "identity")
+        assert "No space left" in _fails(alice, "export", archive)
+        assert alice.host.run(["ls", place]).split() == ["filler"], "a part of the secret stays"
+        alice.host.run(["rm", f"{place}/filler"])
+        said = json.loads(_punchguard(alice, "export", "--json", archive))
+        assert said == {"id": shown, "file": archive}, said
+        assert "File exists" in _fails(alice, "export", archive)
+        assert alice.host.run(["ls", place]).split() == ["identity"]
+        whole = alice.host.run(["cat", archive])
+        assert _punchguard(alice, "export", "--json") == whole, "the archive is not what is printed"
+        said = json.loads(_punchguard(alice, "import", "--json", archive))
+        assert said == {"id": shown}, said
+        files = json.loads(whole)
+        files["files"]["identity.key"] = base64.b64encode(b"PunchGuard identity key 1\n00\n").decode()
+        alice.host.run(["sh", "-c", f"cat >{place}.torn"], stdin=json.dumps(files))
+        words = _fails(alice, "import", "--replace", f"{place}.torn")
+        assert "identity.key is torn or no identity key" in words, words
+        assert alice.show_id()["id"] == shown
+        # Another person may not write there.
+        alice.host.run(["sh", "-c", f"chown -R 61001 {alice.conf['state_dir']}"])
+        alice.host.run(["chmod", "755", alice.host.folder])
+        done = subprocess.run(alice.host.inside(
+            ["setpriv", "--reuid=61001", "--regid=61001", "--clear-groups", "--", program("punchguard"),
+             "-c", alice.conf_path, "export", f"{place}/other"]), capture_output=True, text=True, timeout=20)
+        assert done.returncode == 4 and "Permission denied" in done.stderr, (done.returncode, done.stderr)
 
 
 @scenario(timeout=90)
