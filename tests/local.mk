@@ -73,6 +73,11 @@ tests_tox_node_SOURCES = tests/tox-node.c
 tests_tox_node_CFLAGS = $(AM_CFLAGS) $(TOX_CFLAGS) $(SODIUM_CFLAGS)
 tests_tox_node_LDADD = $(TOX_LIBS) $(SODIUM_LIBS)
 
+noinst_PROGRAMS += tests/forge-invitations
+tests_forge_invitations_SOURCES = tests/forge-invitations.c
+tests_forge_invitations_CFLAGS = $(PG_CFLAGS) $(SODIUM_CFLAGS)
+tests_forge_invitations_LDADD = $(PROTOCOL_LIBS)
+
 if WITH_DHT
 noinst_PROGRAMS += tests/dht-node
 tests_dht_node_SOURCES = tests/dht-node.c

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -19,6 +20,9 @@ from scenario import Skip, promised, scenario
 
 JOINED = 15     # s from `join` to the first ping reply
 KEPT = "peers.json"
+FORGED = 1000
+GROWN = 512     # KiB that a broker may grow by such strangers
+TRANSPORT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../transport"))
 
 
 def _punchguard(device, *arguments, **options):
@@ -332,6 +336,70 @@ def what_is_mistyped_or_over_is_said(folder):
         assert "was good until" in _fails(bob, "join", text)
         assert "no peer 'x'" in _fails(bob, "remove", "x")
         assert _peers(alice) == _peers(bob) == []
+
+
+class _Control:
+    """The broker's control socket, over one connection: much quicker than a command each."""
+
+    def __init__(self, device):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(f"/proc/{device.host.holder_pid}/root/run/punchguard/pg0.sock")
+        self.lines = self.socket.makefile("r", encoding="utf-8")
+        self.ref = 0
+
+    def ask(self, **request):
+        """The answers, before the last."""
+        self.ref += 1
+        self.socket.sendall(json.dumps(dict(request, ref=self.ref)).encode() + b"\n")
+        answers = []
+        for line in self.lines:
+            answer = json.loads(line)
+            assert answer["type"] != "error", answer
+            if answer["type"] == "done":
+                return answers
+            answers.append(answer)
+        raise AssertionError(f"no answer to {request}")
+
+
+def _private_kib(device):
+    with open(f"/proc/{device.broker.pid}/smaps_rollup", encoding="ascii") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
+
+
+@scenario(timeout=90)
+def a_wrong_secret_a_thousand_times_changes_nothing(folder):
+    """The transport brings each of them to the inviter, as Tox would."""
+    with Lab(folder) as lab:
+        shared = os.path.join(lab.folder, "shared")
+        os.makedirs(shared)
+        os.chmod(shared, 0o777)
+        alice, bob = _without_addresses(lab, "eim/eim", "shared", [TRANSPORT, shared, "asks"])
+        _up(alice, bob)
+        text = _invite(alice)
+        forged = alice.host.run([program("forge-invitations"), str(FORGED), text]).split()
+        assert len(set(forged)) == FORGED and text not in forged
+        control, start = _Control(bob), time.monotonic()
+        with open(alice.state_file(KEPT), "rb") as file:
+            before = file.read()
+        for number, wrong in enumerate(forged):
+            if number == FORGED // 10:
+                private = _private_kib(alice)
+            control.ask(type="join", text=wrong)
+            control.ask(type="remove", peer="alice")
+        took = time.monotonic() - start
+        alice.await_event("pairing", state="refused")
+        assert _peers(alice) == _peers(bob) == []
+        with open(alice.state_file(KEPT), "rb") as file:
+            assert file.read() == before, "something of a stranger is kept"
+        grown = _private_kib(alice) - private
+        assert grown < GROWN, f"{grown} KiB more after the strangers"
+        told = sum(event["type"] == "pairing" and event["state"] == "refused" for event in alice.broker.events)
+        assert 1 <= told <= 6 + took / 60, f"{told} words about strangers"
+        time.sleep(2)   # one a second is read now
+        _punchguard(bob, "join", text, timeout=80)
+        _reaches(bob, alice)
+        assert _peers(alice) == ["bob"] and _peers(bob) == ["alice"]
+        return f"{FORGED} in {took:.0f} s, {grown} KiB more, {told} told"
 
 
 @scenario()
