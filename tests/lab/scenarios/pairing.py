@@ -366,7 +366,7 @@ def _private_kib(device):
         return sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
 
 
-@scenario(timeout=90)
+@scenario(timeout=150)
 def a_wrong_secret_a_thousand_times_changes_nothing(folder):
     """The transport brings each of them to the inviter, as Tox would."""
     with Lab(folder) as lab:
