@@ -51,8 +51,9 @@ struct learned {
 };
 
 /* Where the file is broken its copy, peers.json.previous, is used, which is logged, and what was
- * there is kept as peers.json.broken; the copy of a whole file is renewed where it differs. 0, also where there is none; or -errno with `err` filled:
- * then nothing may be written, so that nothing is lost. To be cleared in any case. */
+ * there is kept as peers.json.broken; the copy of a whole file is renewed where it differs. 0, also
+ * where there is none; or -errno with `err` filled: then nothing may be written, so that nothing is
+ * lost. To be cleared in any case. */
 int learned_read(struct learned *learned, const char *state_dir, struct error *err);
 /* 0, or -errno with `err` filled and the file as it was. */
 int learned_write(const struct learned *learned, const char *state_dir, struct error *err);
@@ -68,8 +69,8 @@ struct learned_peer *learned_peer_add(struct learned *learned, const uint8_t key
                                       const struct contact *contact, const char *invitation,
                                       struct error *err);
 void learned_peer_remove(struct learned *learned, struct learned_peer *peer);
-/* Takes the peer out without wiping it. Before another is added learned_peer_put() brings it back as
- * it was; else it is the caller's to wipe, by learned_peer_accepted(). */
+/* Takes the peer out without wiping it. Before another is added learned_peer_put() brings it back
+ * as it was; else it is the caller's to wipe, by learned_peer_accepted(). */
 struct learned_peer learned_peer_take(struct learned *learned, size_t index);
 void learned_peer_put(struct learned *learned, size_t index, const struct learned_peer *peer);
 /* It has accepted us. */

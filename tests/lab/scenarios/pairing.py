@@ -393,7 +393,8 @@ def a_wrong_secret_a_thousand_times_changes_nothing(folder):
             assert file.read() == before, "something of a stranger is kept"
         grown = _private_kib(alice) - private
         assert grown < GROWN, f"{grown} KiB more after the strangers"
-        told = sum(event["type"] == "pairing" and event["state"] == "refused" for event in alice.broker.events)
+        told = sum(event["type"] == "pairing" and event["state"] == "refused"
+                   for event in alice.broker.events)
         assert 1 <= told <= 6 + took / 60, f"{told} words about strangers"
         time.sleep(2)   # one a second is read now
         _punchguard(bob, "join", text, timeout=80)
