@@ -262,7 +262,12 @@ static enum outcome join(struct joining *joining, char *text, bool wait)
     if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT)
         print_done(joining);
     if (outcome == OUTCOME_TIMEOUT)
-        error_set(&joining->err, "timeout", joining->joined ? "no tunnel yet" : "no answer yet");
+        error_set(&joining->err, "timeout", "%s",
+                  joining->joined
+                      ? "no tunnel yet"
+                      : "no answer yet: the other device may be off or out of reach, or this is no "
+                        "invitation that it has now (a wrong secret is never answered); there, "
+                        "'punchguard invite --list' shows those that are open");
     return outcome;
 }
 
