@@ -348,7 +348,8 @@ class Terminal:
         self._host = host
         self._tmux = ["env", "LC_ALL=C.UTF-8", "TERM=xterm", "tmux", "-u", "-f", "/dev/null", "-S",
                       os.path.join(host.folder, name)]
-        self._run("new-session", "-d", "-x", str(columns), "-y", str(rows), "sh")
+        # No prompt: it may come before or after what is typed.
+        self._run("new-session", "-d", "-x", str(columns), "-y", str(rows), "env PS1= sh")
         self._run("set", "-g", "status", "off")
         self.keys(" ".join(argv) + "; echo ended $?", "Enter")
 
