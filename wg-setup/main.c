@@ -586,7 +586,7 @@ static int prepare(struct program *program, struct error *err)
     if (rc == 0)
         rc = key_load(state_dir, &program->key, err);
     if (rc == 0) {
-        program->sysctls = sysctls_new("/proc/sys", state_dir, err);
+        program->sysctls = sysctls_new("/proc/sys", SYSCTL_SHARED, state_dir, err);
         rc = program->sysctls ? 0 : -EIO;
     }
     return rc < 0 ? rc : limits_apply(err);

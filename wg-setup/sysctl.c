@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,16 +18,21 @@
 #define BOOT_ID       "kernel/random/boot_id"
 #define BOOT_ID_SIZE  40
 #define FILE_SIZE_MAX 16384
+#define WHO_SIZE      40
+/* What sscanf(3) takes of a line; the sizes below. */
+#define LINE_FORMAT "%80s %23s %39s %c"
 
 struct entry {
     char name[SYSCTL_NAME_MAX + 1];
     char before[SYSCTL_VALUE_MAX];
+    char who[WHO_SIZE]; /* device and inode of its state_dir */
 };
 
 struct sysctls {
     int proc, folder;
-    char boot_id[BOOT_ID_SIZE];
-    struct entry entries[SYSCTL_MAX];
+    bool shared; /* the folder: it is root's alone, so nobody else can hold its lock */
+    char file[sizeof SYSCTL_FILE + 24], boot_id[BOOT_ID_SIZE], who[WHO_SIZE];
+    struct entry entries[SYSCTL_MAX]; /* as read when the folder was locked last */
     size_t count;
 };
 
@@ -69,21 +77,18 @@ static int fail(struct error *err, int rc, const char *name, const char *what)
     return rc;
 }
 
-/* The file: the boot's id, then a line "NAME VALUE" each. */
+/* The file: the boot's id, then a line "NAME VALUE WHO" each. */
 
 static bool take_entry(struct sysctls *sysctls, const char *line)
 {
-    struct entry *entry = &sysctls->entries[sysctls->count];
-    const char *space = strchr(line, ' ');
-    size_t length = space ? (size_t)(space - line) : 0;
+    struct entry entry;
+    char more;
 
-    if (length == 0 || length > SYSCTL_NAME_MAX || strlen(space + 1) >= SYSCTL_VALUE_MAX ||
-        strncmp(line, "net/", 4) != 0 || strstr(line, "..") != NULL || sysctls->count == SYSCTL_MAX)
+    if (sysctls->count == SYSCTL_MAX ||
+        sscanf(line, LINE_FORMAT, entry.name, entry.before, entry.who, &more) != 3 ||
+        strncmp(entry.name, "net/", 4) != 0 || strstr(entry.name, "..") != NULL)
         return false;
-    memcpy(entry->name, line, length);
-    entry->name[length] = '\0';
-    snprintf(entry->before, sizeof entry->before, "%s", space + 1);
-    sysctls->count++;
+    sysctls->entries[sysctls->count++] = entry;
     return true;
 }
 
@@ -95,7 +100,7 @@ static void take_file(struct sysctls *sysctls, char *text)
         return;
     while ((line = strtok_r(NULL, "\n", &save)) != NULL)
         if (!take_entry(sysctls, line))
-            log_warn("%s: '%.100s' is no setting with its value: ignored", SYSCTL_FILE, line);
+            log_warn("%s: '%.100s' is no setting with its value: ignored", sysctls->file, line);
 }
 
 /* Others may write into the folder. `fd` may be negative: not even readable. */
@@ -111,20 +116,44 @@ static bool is_ours(int fd)
 
 static int load(struct sysctls *sysctls, struct error *err)
 {
-    int fd = openat(sysctls->folder, SYSCTL_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int fd = openat(sysctls->folder, sysctls->file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     void *text = NULL;
     size_t length;
     int rc = 0;
 
+    sysctls->count = 0;
     if (fd < 0 && errno == ENOENT)
         return 0;
     if (is_ours(fd))
-        rc = file_read_open(fd, SYSCTL_FILE, FILE_SIZE_MAX, &text, &length, err);
+        rc = file_read_open(fd, sysctls->file, FILE_SIZE_MAX, &text, &length, err);
     if (rc == 0 && text != NULL)
         take_file(sysctls, text);
     free(text);
     if (fd >= 0)
         close(fd);
+    return rc;
+}
+
+/* For no longer than it takes to change a setting. */
+static int lock(struct sysctls *sysctls, struct error *err)
+{
+    int rc;
+
+    do
+        rc = sysctls->shared && flock(sysctls->folder, LOCK_EX) < 0 ? -errno : 0;
+    while (rc == -EINTR);
+    if (rc < 0)
+        return fail(err, rc, sysctls->file, "lock");
+    rc = load(sysctls, err);
+    if (rc < 0)
+        flock(sysctls->folder, LOCK_UN);
+    return rc;
+}
+
+/* Hands `rc` on. */
+static int unlock(const struct sysctls *sysctls, int rc)
+{
+    flock(sysctls->folder, LOCK_UN);
     return rc;
 }
 
@@ -136,36 +165,88 @@ static int save(const struct sysctls *sysctls, struct error *err)
     int rc;
 
     if (sysctls->count == 0)
-        return unlinkat(sysctls->folder, SYSCTL_FILE, 0) < 0 && errno != ENOENT
-                   ? fail(err, -errno, SYSCTL_FILE, "forget")
+        return unlinkat(sysctls->folder, sysctls->file, 0) < 0 && errno != ENOENT
+                   ? fail(err, -errno, sysctls->file, "forget")
                    : 0;
     out = open_memstream(&text, &length);
     if (out == NULL)
-        return fail(err, -ENOMEM, SYSCTL_FILE, "keep");
+        return fail(err, -ENOMEM, sysctls->file, "keep");
     fprintf(out, "%s\n", sysctls->boot_id);
     for (size_t i = 0; i < sysctls->count; i++)
-        fprintf(out, "%s %s\n", sysctls->entries[i].name, sysctls->entries[i].before);
+        fprintf(out, "%s %s %s\n", sysctls->entries[i].name, sysctls->entries[i].before,
+                sysctls->entries[i].who);
     fclose(out);
-    rc = file_write(sysctls->folder, SYSCTL_FILE, text, length, err);
+    rc = file_write(sysctls->folder, sysctls->file, text, length, err);
     free(text);
     return rc;
 }
 
-static int open_both(struct sysctls *sysctls, const char *proc, const char *folder,
-                     struct error *err)
+/* Unlike the namespace's inode number, its cookie is never another one's until the next boot. */
+static bool network_cookie(uint64_t *cookie)
 {
-    sysctls->folder = folder_open(folder, 0700, err);
+    socklen_t length = sizeof *cookie;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool told = fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &length) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return told;
+}
+
+/* Takes the place of the state folder's descriptor. */
+static void share(struct sysctls *sysctls, const char *shared)
+{
+    struct error err = {.message = "the kernel tells no network namespaces apart"};
+    uint64_t cookie;
+    int fd = network_cookie(&cookie) ? folder_open(shared, 0700, &err) : -ENOTSUP;
+
+    if (fd >= 0 && faccessat(fd, ".", W_OK, AT_EACCESS) == 0) {
+        close(sysctls->folder);
+        sysctls->folder = fd;
+        sysctls->shared = true;
+        snprintf(sysctls->file, sizeof sysctls->file, SYSCTL_FILE "-%" PRIu64, cookie);
+        return;
+    }
+    log_info("settings of the kernel are not shared with other interfaces: %s",
+             fd < 0 ? err.message : strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+static int open_folder(struct sysctls *sysctls, const char *shared, const char *state_dir,
+                       struct error *err)
+{
+    struct stat about;
+
+    sysctls->folder = folder_open(state_dir, 0700, err);
     if (sysctls->folder < 0)
         return sysctls->folder;
+    if (fstat(sysctls->folder, &about) < 0)
+        return fail(err, -errno, state_dir, "keep");
+    snprintf(sysctls->who, sizeof sysctls->who, "%jx:%ju", (uintmax_t)about.st_dev,
+             (uintmax_t)about.st_ino);
+    snprintf(sysctls->file, sizeof sysctls->file, "%s", SYSCTL_FILE);
+    share(sysctls, shared);
+    return 0;
+}
+
+static int open_both(struct sysctls *sysctls, const char *proc, const char *shared,
+                     const char *state_dir, struct error *err)
+{
+    int rc = open_folder(sysctls, shared, state_dir, err);
+
+    if (rc < 0)
+        return rc;
     sysctls->proc = open(proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (sysctls->proc < 0)
         return fail(err, -errno, proc, "read");
     if (read_line(sysctls->proc, BOOT_ID, sysctls->boot_id, sizeof sysctls->boot_id) < 0)
         snprintf(sysctls->boot_id, sizeof sysctls->boot_id, "-");
-    return load(sysctls, err);
+    return 0;
 }
 
-struct sysctls *sysctls_new(const char *proc, const char *folder, struct error *err)
+struct sysctls *sysctls_new(const char *proc, const char *shared, const char *state_dir,
+                            struct error *err)
 {
     struct sysctls *sysctls = calloc(1, sizeof *sysctls);
 
@@ -174,7 +255,7 @@ struct sysctls *sysctls_new(const char *proc, const char *folder, struct error *
         return NULL;
     }
     sysctls->proc = sysctls->folder = -1;
-    if (open_both(sysctls, proc, folder, err) == 0)
+    if (open_both(sysctls, proc, shared, state_dir, err) == 0)
         return sysctls;
     sysctls_destroy(sysctls);
     return NULL;
@@ -193,11 +274,15 @@ void sysctls_destroy(struct sysctls *sysctls)
 
 /* Setting */
 
-static struct entry *find(struct sysctls *sysctls, const char *name)
+/* Ours, or else one of somebody else's. */
+static struct entry *find(struct sysctls *sysctls, const char *name, bool ours)
 {
-    for (size_t i = 0; i < sysctls->count; i++)
-        if (strcmp(sysctls->entries[i].name, name) == 0)
-            return &sysctls->entries[i];
+    for (size_t i = 0; i < sysctls->count; i++) {
+        struct entry *entry = &sysctls->entries[i];
+
+        if (strcmp(entry->name, name) == 0 && (strcmp(entry->who, sysctls->who) == 0) == ours)
+            return entry;
+    }
     return NULL;
 }
 
@@ -216,6 +301,7 @@ static int keep(struct sysctls *sysctls, const char *name, const char *before, s
         return fail(err, -ENOBUFS, name, "keep");
     snprintf(entry->name, sizeof entry->name, "%s", name);
     snprintf(entry->before, sizeof entry->before, "%s", before);
+    snprintf(entry->who, sizeof entry->who, "%s", sysctls->who);
     sysctls->count++;
     rc = save(sysctls, err);
     if (rc < 0)
@@ -232,17 +318,19 @@ static int forget(struct sysctls *sysctls, struct entry *entry, struct error *er
     return save(sysctls, err);
 }
 
-int sysctls_set(struct sysctls *sysctls, const char *name, const char *value, struct error *err)
+/* What another one of us found is what is put back, by whoever is the last. */
+static int change(struct sysctls *sysctls, const char *name, const char *value, struct error *err)
 {
-    char before[SYSCTL_VALUE_MAX];
-    struct entry *kept = find(sysctls, name);
-    int rc = read_line(sysctls->proc, name, before, sizeof before);
+    const struct entry *kept = find(sysctls, name, true), *other = find(sysctls, name, false);
+    char now[SYSCTL_VALUE_MAX], before[SYSCTL_VALUE_MAX];
+    int rc = read_line(sysctls->proc, name, now, sizeof now);
 
     if (rc < 0)
         return fail(err, rc, name, "read");
-    if (strcmp(before, value) == 0)
+    if (strcmp(now, value) == 0 && (kept != NULL || other == NULL))
         return 0;
     if (kept == NULL) {
+        snprintf(before, sizeof before, "%s", other != NULL ? other->before : now);
         rc = keep(sysctls, name, before, err);
         if (rc < 0)
             return rc;
@@ -251,33 +339,53 @@ int sysctls_set(struct sysctls *sysctls, const char *name, const char *value, st
     if (rc == 0)
         return 0;
     if (kept == NULL)
-        forget(sysctls, find(sysctls, name), NULL);
+        forget(sysctls, find(sysctls, name, true), NULL);
     return fail(err, rc, name, "change");
+}
+
+int sysctls_set(struct sysctls *sysctls, const char *name, const char *value, struct error *err)
+{
+    int rc = lock(sysctls, err);
+
+    return rc < 0 ? rc : unlock(sysctls, change(sysctls, name, value, err));
+}
+
+static int put_back(struct sysctls *sysctls, struct entry *kept, struct error *err)
+{
+    bool last = find(sysctls, kept->name, false) == NULL;
+    int rc = last ? write_value(sysctls->proc, kept->name, kept->before) : 0;
+
+    if (rc < 0 && rc != -ENOENT)
+        return fail(err, rc, kept->name, "put back");
+    return forget(sysctls, kept, err);
 }
 
 int sysctls_restore(struct sysctls *sysctls, const char *name, struct error *err)
 {
-    struct entry *kept = find(sysctls, name);
-    int rc = kept ? write_value(sysctls->proc, name, kept->before) : 0;
+    int rc = lock(sysctls, err);
+    struct entry *kept;
 
-    if (rc < 0 && rc != -ENOENT)
-        return fail(err, rc, name, "put back");
-    return kept ? forget(sysctls, kept, err) : 0;
+    if (rc < 0)
+        return rc;
+    kept = find(sysctls, name, true);
+    return unlock(sysctls, kept != NULL ? put_back(sysctls, kept, err) : 0);
 }
 
 int sysctls_restore_all(struct sysctls *sysctls, const char *but, struct error *err)
 {
+    int first = lock(sysctls, err);
     struct error later;
-    int first = 0;
 
+    if (first < 0)
+        return first;
     for (size_t i = sysctls->count; i-- > 0;) {
-        char name[SYSCTL_NAME_MAX + 1];
+        struct entry *entry = &sysctls->entries[i];
         int rc;
 
-        memcpy(name, sysctls->entries[i].name, sizeof name);
-        rc = but && strcmp(name, but) == 0 ? 0
-                                           : sysctls_restore(sysctls, name, first ? &later : err);
+        if (strcmp(entry->who, sysctls->who) != 0 || (but && strcmp(entry->name, but) == 0))
+            continue;
+        rc = put_back(sysctls, entry, first ? &later : err);
         first = first ? first : rc;
     }
-    return first;
+    return unlock(sysctls, first);
 }

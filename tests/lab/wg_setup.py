@@ -35,15 +35,16 @@ def backend_here(host):
 class WgSetup:
     """The program on one host. Its overlay address is 10.66.0.NUMBER."""
 
-    def __init__(self, host, number, backend="auto"):
+    def __init__(self, host, number, backend="auto", interface=INTERFACE):
         self.program = program("punchguard-wg-setup")
         self.host = host
         self.name = host.name
         self.overlay = f"10.66.0.{number}"
         self.id = id_of(hashlib.sha256(self.name.encode()).digest())
-        self.interface = {"name": INTERFACE, "addresses": [f"{self.overlay}/24"], "mtu": 1280,
+        self.interface = {"name": interface, "addresses": [f"{self.overlay}/24"], "mtu": 1280,
                           "listen_port": 0, "backend": backend}
-        self.conf_path = os.path.join(host.folder, "wg.json")
+        self.state_dir = os.path.join(host.folder, f"wg-state-{interface}")
+        self.conf_path = self.state_dir + ".json"
         self.grant({})
         self.process = None
         self.ready = None
@@ -53,7 +54,7 @@ class WgSetup:
         """Writes the configuration: a dict of WgSetup: the prefixes it may have, and one of WgSetup: what it
         may begin."""
         inbound = {peer: {"inbound": what} for peer, what in (inbound_of or {}).items()}
-        conf = {"name": self.name, "state_dir": os.path.join(self.host.folder, "wg-state"),
+        conf = {"name": self.name, "state_dir": self.state_dir,
                 "interface": self.interface,
                 "peers": [{"name": peer.name, "id": peer.id, "allowed_ips": allowed, **inbound.get(peer, {})}
                           for peer, allowed in allowed_of.items()]}

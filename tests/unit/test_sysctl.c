@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 #define FORWARD "net/ip_forward"
 #define OTHER   "net/other"
 
-static char proc[64], state[64];
+static char proc[64], state[64], shared[64];
 static struct error err;
 
 static void write_file(const char *folder, const char *name, const char *text)
@@ -68,7 +70,8 @@ static int setup(void **state_)
     (void)state_;
     snprintf(proc, sizeof proc, "/tmp/test-sysctl-XXXXXX");
     snprintf(state, sizeof state, "/tmp/test-sysctl-state-XXXXXX");
-    if (mkdtemp(proc) == NULL || mkdtemp(state) == NULL)
+    snprintf(shared, sizeof shared, "/tmp/test-sysctl-shared-XXXXXX");
+    if (mkdtemp(proc) == NULL || mkdtemp(state) == NULL || mkdtemp(shared) == NULL)
         return -1;
     make_folder("kernel");
     make_folder("kernel/random");
@@ -84,17 +87,44 @@ static int teardown(void **state_)
     char command[200];
 
     (void)state_;
-    snprintf(command, sizeof command, "rm -r %s %s", proc, state);
+    snprintf(command, sizeof command, "rm -r %s %s %s", proc, state, shared);
     return system(command);
 }
 
+/* Where the file can't be shared. */
 static struct sysctls *begin(void)
 {
-    struct sysctls *sysctls = sysctls_new(proc, state, &err);
+    struct sysctls *sysctls = sysctls_new(proc, "/nonexistent/shared", state, &err);
 
     if (sysctls == NULL)
         fail_msg("%s", err.message);
     return sysctls;
+}
+
+/* One of several on the host, by the name of its state folder in `state`. */
+static struct sysctls *begin_shared(const char *who)
+{
+    struct sysctls *sysctls;
+    char path[200];
+
+    snprintf(path, sizeof path, "%s/%s", state, who);
+    sysctls = sysctls_new(proc, shared, path, &err);
+    if (sysctls == NULL)
+        fail_msg("%s", err.message);
+    return sysctls;
+}
+
+static size_t files_shared(void)
+{
+    const struct dirent *entry;
+    DIR *folder = opendir(shared);
+    size_t count = 0;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder)) != NULL)
+        count += strncmp(entry->d_name, SYSCTL_FILE "-", strlen(SYSCTL_FILE "-")) == 0;
+    closedir(folder);
+    return count;
 }
 
 static void a_setting_is_put_back_and_forgotten(void **unused)
@@ -203,17 +233,22 @@ static void a_setting_that_is_gone_is_forgotten(void **unused)
 static void a_file_leads_to_nothing_but_settings(void **unused)
 {
     struct sysctls *sysctls;
-    char target[200], text[400];
+    char target[200], who[64], text[600];
+    struct stat about;
 
     (void)unused;
+    assert_int_equal(stat(state, &about), 0);
+    snprintf(who, sizeof who, "%jx:%ju", (uintmax_t)about.st_dev, (uintmax_t)about.st_ino);
     write_file(state, "target", "mine\n");
-    snprintf(target, sizeof target, "..%s/target", state + strlen("/tmp"));
-    snprintf(text, sizeof text, "first-boot\n%s 1\n/etc/passwd 1\nnospace\n" FORWARD " 7\n",
-             target);
+    snprintf(target, sizeof target, "net/../..%s/target", state + strlen("/tmp"));
+    snprintf(text, sizeof text,
+             "first-boot\n%s 1 %s\n/etc/passwd 1 %s\nnospace\n" FORWARD " 7 %s\n" OTHER " 9\n",
+             target, who, who, who);
     write_file(state, SYSCTL_FILE, text);
     sysctls = begin();
     assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
     assert_string_equal(value(FORWARD), "7");
+    assert_string_equal(value(OTHER), "2");
     snprintf(text, sizeof text, "../%s/target", state + strlen("/tmp/"));
     assert_string_equal(value(text), "mine");
     sysctls_destroy(sysctls);
@@ -228,14 +263,72 @@ static void a_file_of_somebody_else_is_ignored(void **unused)
     char path[200];
 
     (void)unused;
-    write_file(state, SYSCTL_FILE, "first-boot\n" FORWARD " 7\n");
+    sysctls = begin();
+    assert_int_equal(sysctls_set(sysctls, FORWARD, "1", &err), 0);
+    sysctls_destroy(sysctls);
     snprintf(path, sizeof path, "%s/" SYSCTL_FILE, state);
     if (chown(path, 64711, 64711) < 0)
         skip();
     sysctls = begin();
     assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
-    assert_string_equal(value(FORWARD), "0");
+    assert_string_equal(value(FORWARD), "1");
     sysctls_destroy(sysctls);
+}
+
+static void the_last_one_that_needs_a_setting_puts_it_back(void **unused)
+{
+    struct sysctls *one = begin_shared("one"), *two = begin_shared("two");
+
+    (void)unused;
+    assert_int_equal(sysctls_set(one, FORWARD, "1", &err), 0);
+    assert_int_equal(sysctls_set(two, FORWARD, "1", &err), 0);
+    assert_int_equal(sysctls_set(two, OTHER, "1", &err), 0);
+    assert_int_equal(sysctls_restore_all(one, NULL, &err), 0);
+    assert_string_equal(value(FORWARD), "1");
+    assert_string_equal(value(OTHER), "1");
+    assert_int_equal(sysctls_restore(two, FORWARD, &err), 0);
+    assert_string_equal(value(FORWARD), "0");
+    assert_int_equal(files_shared(), 1);
+    assert_int_equal(sysctls_restore_all(two, NULL, &err), 0);
+    assert_string_equal(value(OTHER), "2");
+    assert_int_equal(files_shared(), 0);
+    sysctls_destroy(one);
+    sysctls_destroy(two);
+}
+
+static void one_that_crashed_still_needs_its_settings(void **unused)
+{
+    struct sysctls *one = begin_shared("one"), *two;
+
+    (void)unused;
+    assert_int_equal(sysctls_set(one, FORWARD, "1", &err), 0);
+    sysctls_destroy(one);
+    two = begin_shared("two");
+    assert_int_equal(sysctls_set(two, FORWARD, "1", &err), 0);
+    assert_int_equal(sysctls_restore_all(two, NULL, &err), 0);
+    sysctls_destroy(two);
+    assert_string_equal(value(FORWARD), "1");
+    one = begin_shared("one");
+    assert_int_equal(sysctls_restore_all(one, NULL, &err), 0);
+    assert_string_equal(value(FORWARD), "0");
+    assert_int_equal(files_shared(), 0);
+    sysctls_destroy(one);
+}
+
+static void a_setting_that_somebody_undid_is_still_put_back_as_it_was(void **unused)
+{
+    struct sysctls *one = begin_shared("one"), *two = begin_shared("two");
+
+    (void)unused;
+    assert_int_equal(sysctls_set(one, OTHER, "1", &err), 0);
+    write_file(proc, OTHER, "0\n");
+    assert_int_equal(sysctls_set(two, OTHER, "1", &err), 0);
+    assert_string_equal(value(OTHER), "1");
+    assert_int_equal(sysctls_restore_all(one, NULL, &err), 0);
+    assert_int_equal(sysctls_restore_all(two, NULL, &err), 0);
+    assert_string_equal(value(OTHER), "2");
+    sysctls_destroy(one);
+    sysctls_destroy(two);
 }
 
 int main(void)
@@ -250,6 +343,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_can_not_be_set_or_kept_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(a_setting_that_is_gone_is_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_of_somebody_else_is_ignored, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_one_that_needs_a_setting_puts_it_back, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(one_that_crashed_still_needs_its_settings, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_setting_that_somebody_undid_is_still_put_back_as_it_was,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_leads_to_nothing_but_settings, setup, teardown),
     };
 

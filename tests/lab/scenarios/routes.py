@@ -281,3 +281,29 @@ def crashed_exit_is_undone_by_one_that_forwards_no_more(folder):
         assert bob.shut_down() == 0
         assert not _differs(before, _state(bob.host))
         assert alice.shut_down() == 0
+
+
+@scenario(timeout=90)
+def two_that_forward_on_one_host_end_one_after_the_other(folder):
+    """The kernel's settings stay while either needs them, be it one that crashed, and then are as before."""
+    with Lab(folder) as lab:
+        alice, bob = _neighbours(lab)
+        inner = _inner(lab, bob)
+        inner.ip("route del default")
+        first = WgSetup(bob.host, 3, interface="pg1")
+        first.interface.update(addresses=[], forward="masquerade")
+        first.grant({})
+        before = _state(bob.host)
+        first.start().await_ready()
+        _begin(alice, bob, [INNER])
+        assert _pings(alice.host, inner.addresses[4])
+        assert first.shut_down() == 0
+        assert _pings(alice.host, inner.addresses[4])
+        first.start().await_ready()
+        bob.process.kill()
+        bob.process.wait(PATIENCE)
+        assert first.shut_down() == 0
+        assert _pings(alice.host, inner.addresses[4])
+        bob.start().await_ready()
+        assert bob.shut_down() == 0
+        assert not _differs(before, _state(bob.host)), _differs(before, _state(bob.host))
