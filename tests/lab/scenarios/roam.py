@@ -50,13 +50,14 @@ def steady(alice, bob):
     assert lost == 0, f"{lost} of {len(pinger.sent)} pings lost afterwards"
 
 
-def change_address(device):
+def change_address(device, family=4):
     host = device.host
-    old = host.addresses[4]
+    old = host.addresses[family]
     new = old + 7
-    host.ip(f"address del {old}/24 dev eth0", f"address add {new}/24 dev eth0",
-            f"route replace default via {host.lan.gateway(4)} dev eth0")
-    host.addresses[4] = new
+    length = host.lan.networks[family].prefixlen
+    host.ip(f"address del {old}/{length} dev eth0", f"address add {new}/{length} dev eth0",
+            f"route replace default via {host.lan.gateway(family)} dev eth0")
+    host.addresses[family] = new
 
 
 def _flap(device, seconds=1):

@@ -145,10 +145,11 @@ def exit_node_carries_everything_but_what_carries_the_tunnel(folder):
 
 @scenario(timeout=240)
 def exit_node_carries_ipv6(folder):
+    """Of what carries the tunnel nothing goes into it, at a new address neither."""
     with Lab(folder) as lab:
         alice, bob = _exit_pair(lab, "ipv6")
         server = lab.stun[1]
-        before = _state(bob.host)
+        before = _state(alice.host), _state(bob.host)
         assert _seen_as(alice.host, server) == str(alice.host.addresses[6])
         for device in (alice, bob):
             device.conf["interface"]["addresses"].append(f"fd00:66::{device.overlay[-1]}/64")
@@ -156,13 +157,27 @@ def exit_node_carries_ipv6(folder):
         bob.conf["peers"][0]["allowed_ips"].append("fd00:66::1/128")
         for device in (alice, bob):
             device._write()
+        alice.host.nft(_LEAKS)
         connect(alice, bob)
-        alice.await_direct(bob)
+        for device, peer in ((alice, bob), (bob, alice)):
+            device.await_direct(peer)
+            device.await_event("handshake", peer)
         assert _seen_as(alice.host, server) == str(bob.host.addresses[6])
+        so_far = len(alice.broker.events)
+        took = back_after(alice, bob, lambda: change_address(alice, 6), 15)
+        path = alice.await_event("path", bob, kind="direct", start=so_far)
+        assert path["base"]["address"] == str(alice.host.addresses[6]), path
+        steady(alice, bob)
+        assert _seen_as(alice.host, server) == str(bob.host.addresses[6])
+        assert "packets 0 " in _leaked(alice.host), _leaked(alice.host)
+        alice.host.run(["nft", "delete", "table", "inet", "leaks"])
         for device in (alice, bob):
             assert device.stop() == 0
         assert _seen_as(alice.host, server) == str(alice.host.addresses[6])
-        assert not _differs(before, _state(bob.host))
+        for device, state in ((alice, before[0]), (bob, before[1])):
+            left = [line for line in _differs(state, _state(device.host)) if "2001:db8:" not in line]
+            assert not left, left
+        return f"back after {took:.2f} s"
 
 
 @scenario(timeout=90)
