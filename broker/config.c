@@ -409,6 +409,7 @@ void config_destroy(struct config *config)
         free_strings(config->peers[i].addresses, config->transport_count);
     }
     free(config->peers);
+    free(config->collisions);
     for (size_t i = 0; i < config->transport_count; i++)
         transport_clear(&config->transports[i]);
     free(config->transports);

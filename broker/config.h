@@ -30,6 +30,12 @@ struct config_peer {
     bool learned;     /* not in the file: config_learned.h */
 };
 
+/* A learned peer goes without an overlay address: config_learned.h. */
+struct config_collision {
+    char peer[PEER_NAME_MAX + 1];
+    struct error why; /* which one, who has it, what helps */
+};
+
 /* What is done with the devices that peers introduce. */
 enum config_introductions { INTRODUCTIONS_ASK, INTRODUCTIONS_ACCEPT, INTRODUCTIONS_IGNORE };
 
@@ -56,6 +62,8 @@ struct config {
     size_t hook_count;
     struct config_peer *peers;
     size_t peer_count;
+    struct config_collision *collisions;
+    size_t collision_count;
 };
 
 /* How many wrong places are told before the rest is left unread. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,22 +149,63 @@ bool config_has_overlay(const struct config *config, const uint8_t own[ID_KEY_BY
     return config->interface.address_count == 0;
 }
 
-/* Who has the address already; NULL for nobody. */
+/* Who but the peer with `key` has the address; NULL for nobody. */
 static const char *owner(const struct config *config, const uint8_t own[ID_KEY_BYTES],
-                         const struct prefix *host)
+                         const uint8_t key[ID_KEY_BYTES], const struct prefix *host)
 {
     if (is_own(config, own, host))
         return "this device";
     for (size_t i = 0; i < config->peer_count; i++)
-        if (grant_reserves(&config->peers[i].grant, host))
+        if (memcmp(config->peers[i].grant.key, key, ID_KEY_BYTES) != 0 &&
+            grant_reserves(&config->peers[i].grant, host))
             return config->peers[i].grant.peer;
     return NULL;
 }
 
-static void give(const struct config *config, const uint8_t own[ID_KEY_BYTES], struct grant *grant,
+size_t config_overlay_free(const struct config *config, const uint8_t own[ID_KEY_BYTES],
+                           const uint8_t key[ID_KEY_BYTES], struct prefix overlay[2])
+{
+    struct prefix derived[2];
+    size_t count = 0;
+
+    id_overlay(key, &derived[0], &derived[1]);
+    for (size_t i = 0; i < 2; i++)
+        if (owner(config, own, key, &derived[i]) == NULL)
+            overlay[count++] = derived[i];
+    return count;
+}
+
+/* A new one's error, to be filled; NULL without memory. */
+static struct error *collide(struct config *config, const char *peer)
+{
+    struct config_collision *more =
+        realloc(config->collisions, (config->collision_count + 1) * sizeof *more);
+
+    if (more == NULL)
+        return NULL;
+    config->collisions = more;
+    more += config->collision_count++;
+    snprintf(more->peer, sizeof more->peer, "%s", peer);
+    return &more->why;
+}
+
+bool config_had_collision(const struct config *config, const struct config_collision *collision)
+{
+    for (size_t i = 0; config != NULL && i < config->collision_count; i++)
+        if (strcmp(config->collisions[i].peer, collision->peer) == 0 &&
+            strcmp(config->collisions[i].why.message, collision->why.message) == 0)
+            return true;
+    return false;
+}
+
+#define WRITE_IT                                                                                   \
+    "write it into the configuration, with an address of your choice in \"allowed_ips\" that its " \
+    "own configuration has in \"interface\""
+
+static void give(struct config *config, const uint8_t own[ID_KEY_BYTES], struct grant *grant,
                  const struct prefix *host)
 {
-    const char *other = owner(config, own, host);
+    const char *other = owner(config, own, grant->key, host);
     char text[PREFIX_TEXT_SIZE];
 
     if (other == NULL) {
@@ -171,7 +213,10 @@ static void give(const struct config *config, const uint8_t own[ID_KEY_BYTES], s
         return;
     }
     prefix_format(host, text);
-    log_warn("peer '%s' goes without its address %s, which '%s' has", grant->peer, text, other);
+    error_set(collide(config, grant->peer), "address-collision",
+              "peer '%s' goes without its address %s, which '%s' has: reach it by its other "
+              "address, or " WRITE_IT,
+              grant->peer, text, other);
 }
 
 static const struct config_peer *same_peer(const struct config *config,
@@ -246,7 +291,9 @@ static void take_back(struct config *config)
 {
     struct config_peer *peer = &config->peers[--config->peer_count];
 
-    log_warn("peer '%s' has no tunnel: other peers have both its addresses", peer->grant.peer);
+    error_set(collide(config, peer->grant.peer), "address-collision",
+              "peer '%s' has no tunnel, as others have both its addresses: " WRITE_IT,
+              peer->grant.peer);
     for (size_t i = 0; i < config->transport_count; i++)
         free(peer->addresses[i]);
     free(peer->addresses);

@@ -209,6 +209,19 @@ static void say_broken(const struct broker *broker)
     event_emit_error(broker->events, NULL, why->code, why->message);
 }
 
+void pairing_broker_say_collisions(const struct broker *broker, const struct config *before)
+{
+    for (size_t i = 0; i < broker->config->collision_count; i++) {
+        const struct config_collision *collision = &broker->config->collisions[i];
+
+        if (config_had_collision(before, collision))
+            continue;
+        log_warn("%s", collision->why.message);
+        event_emit_error(broker->events, collision->peer, collision->why.code,
+                         collision->why.message);
+    }
+}
+
 int pairing_broker_open(struct broker *broker, struct error *err)
 {
     struct pairing_options options = {
@@ -228,6 +241,7 @@ int pairing_broker_open(struct broker *broker, struct error *err)
         return -ENOMEM;
     }
     say_broken(broker);
+    pairing_broker_say_collisions(broker, NULL);
     on_rearm(broker);
     return 0;
 }
@@ -365,22 +379,23 @@ static int control_join(struct broker *broker, const struct message_control_join
     struct inbound room;
     char *items[] = {overlay[0], overlay[1]};
     uint8_t key[ID_KEY_BYTES];
-    struct prefix ipv6, ipv4;
+    struct prefix left[2];
     struct message m;
+    size_t count;
 
     if (read_inbound(asked->inbound, &room, &inbound, err) < 0 || check_overlay(broker, err) < 0 ||
         pairing_join(broker->pairing, asked->text, asked->peer != NULL ? asked->peer : "", inbound,
                      name, key, err) < 0)
         return -EINVAL;
     id_encode(key, id);
-    id_overlay(key, &ipv6, &ipv4);
-    prefix_format(&ipv6, overlay[0]);
-    prefix_format(&ipv4, overlay[1]);
+    count = config_overlay_free(broker->config, broker->identity->public, key, left);
+    for (size_t i = 0; i < count; i++)
+        prefix_format(&left[i], overlay[i]);
     message_init(&m, MESSAGE_control_joining);
     m.control_joining.ref = asked->ref;
     m.control_joining.peer = name;
     m.control_joining.id = id;
-    m.control_joining.overlay = (struct strings){.items = items, .count = 2};
+    m.control_joining.overlay = (struct strings){.items = items, .count = count};
     say(client, &m);
     return 0;
 }

@@ -17,6 +17,9 @@ void pairing_broker_close(struct broker *broker);
 /* After the end of the loop. */
 void pairing_broker_free(struct broker *broker);
 
+/* Logs and emits the collisions of overlay addresses that `before`, which may be NULL, had not. */
+void pairing_broker_say_collisions(const struct broker *broker, const struct config *before);
+
 /* struct control_broker's `pair`; `data` is the broker. */
 int pairing_broker_control(void *data, const struct message *m, control_say *say, void *client,
                            struct error *err);

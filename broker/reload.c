@@ -9,6 +9,7 @@
 #include "broker/config_diff.h"
 #include "broker/config_learned.h"
 #include "broker/pairing.h"
+#include "broker/pairing_broker.h"
 #include "broker/resume.h"
 #include "protocol/log.h"
 
@@ -355,8 +356,10 @@ int broker_reload(struct broker *broker, struct reload_result *result)
         else
             give_back(&reload);
         tell(broker, reload.diff, result);
-        if (broker->config != reload.before)
+        if (broker->config != reload.before) {
+            pairing_broker_say_collisions(broker, reload.before);
             config_destroy(reload.before);
+        }
     }
     config_diff_destroy(reload.diff);
     return rc;
@@ -379,6 +382,7 @@ int broker_relearn(struct broker *broker)
         for (size_t i = 0; i < reload.diff->count; i++)
             log_info("%s", reload.diff->items[i].text);
         apply(&reload);
+        pairing_broker_say_collisions(broker, reload.before);
         config_destroy(reload.before);
     }
     config_diff_destroy(reload.diff);

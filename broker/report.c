@@ -140,6 +140,14 @@ static const char *peer_state(const struct peer *peer, const struct session_view
     return learned != NULL && learned->invitation != NULL ? "joining" : view->state;
 }
 
+static char *collision_of(const struct config *config, const char *peer)
+{
+    for (size_t i = 0; i < config->collision_count; i++)
+        if (strcmp(config->collisions[i].peer, peer) == 0)
+            return config->collisions[i].why.message;
+    return NULL;
+}
+
 static void say_peer(const struct peer *peer, int64_t ref, control_say *say, void *client)
 {
     static char inbound[INBOUND_TEXT_SIZE];
@@ -155,6 +163,7 @@ static void say_peer(const struct peer *peer, int64_t ref, control_say *say, voi
     m.status_peer.id = text(peer->config->id);
     m.status_peer.state = text(peer_state(peer, &view));
     fill_path(&m.status_peer, peer, &view);
+    m.status_peer.note = collision_of(peer->broker->config, grant->peer);
     if (peer->latest_handshake > 0)
         m.status_peer.latest_handshake = peer->latest_handshake;
     m.status_peer.rx_bytes = peer->rx_bytes;

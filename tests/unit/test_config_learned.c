@@ -161,6 +161,35 @@ static void an_address_that_somebody_has_is_not_given(void **state)
     assert_int_equal(config->peer_count, 3);
     allowed_are(&config->peers[1], true, false);
     allowed_are(&config->peers[2], false, true);
+    assert_int_equal(config->collision_count, 2);
+    assert_string_equal(config->collisions[0].peer, "b");
+    snprintf(text, sizeof text, "peer 'b' goes without its address %s, which 'a' has: ", taken);
+    assert_memory_equal(config->collisions[0].why.message, text, strlen(text));
+    assert_non_null(strstr(config->collisions[1].why.message, "'this device' has"));
+    assert_true(config_had_collision(config, &config->collisions[1]));
+    assert_false(config_had_collision(NULL, &config->collisions[1]));
+    config->collision_count = 1;
+    assert_false(config_had_collision(config, &config->collisions[1]));
+    config_destroy(config);
+}
+
+static void free_overlay_addresses_are_what_a_peer_would_be_given(void **state)
+{
+    struct prefix overlay[2], ipv6, ipv4;
+    struct config *config =
+        load("{'signalling': [" CAT
+             "], 'peers': [{'name': 'a', 'id': '@0', 'allowed_ips': ['100.64.0.0/10']}]}");
+
+    (void)state;
+    id_overlay(keys[1], &ipv6, &ipv4);
+    assert_int_equal(config_overlay_free(config, keys[3], keys[1], overlay), 1);
+    assert_true(prefix_equal(&overlay[0], &ipv6));
+    config_destroy(config);
+    config = load("{'signalling': [" CAT "], 'peers': []}");
+    learn("b", 1, NULL, NULL);
+    assert_int_equal(config_add_learned(config, &learned, keys[3]), 0);
+    assert_int_equal(config_overlay_free(config, keys[3], keys[1], overlay), 2);
+    assert_true(prefix_equal(&overlay[1], &ipv4));
     config_destroy(config);
 }
 
@@ -174,6 +203,8 @@ static void a_peer_for_which_no_address_is_left_has_no_tunnel(void **state)
     learn("b", 1, "cat", "x");
     assert_int_equal(config_add_learned(config, &learned, keys[3]), 0);
     assert_int_equal(config->peer_count, 1);
+    assert_int_equal(config->collision_count, 3);
+    assert_memory_equal(config->collisions[2].why.message, "peer 'b' has no tunnel", 22);
     config_destroy(config);
 }
 
@@ -242,6 +273,7 @@ int main(void)
         TEST(learned_peers_stand_behind_with_their_overlay_addresses),
         TEST(what_the_file_says_of_a_name_or_an_id_counts),
         TEST(an_address_that_somebody_has_is_not_given),
+        TEST(free_overlay_addresses_are_what_a_peer_would_be_given),
         TEST(a_peer_for_which_no_address_is_left_has_no_tunnel),
         TEST(a_copy_is_the_file_alone),
         TEST(whether_the_interface_has_an_overlay_address_is_known),

@@ -143,6 +143,29 @@ def a_peer_that_joined_may_be_written_into_the_configuration_and_out_of_it(folde
         return f"{lost[0]} and {lost[1]} of 100 pings lost"
 
 
+@scenario()
+def an_address_that_another_has_is_withheld_and_told(folder):
+    """Bob's configuration gives Alice's address to somebody else: he reaches her by the other one."""
+    with Lab(folder) as lab:
+        alice, bob = _by_folder(lab)
+        fixed = Device(lab, bob.host, 3)
+        fixed.conf["state_dir"] += "-fixed"
+        fixed._write()
+        bob.conf["peers"] = [{"name": "fixed", "id": fixed.show_id()["id"],
+                              "allowed_ips": [f"{alice.overlay}/32"]}]
+        bob._write()
+        _up(alice, bob)
+        said = json.loads(_punchguard(bob, "join", "--json", _invite(alice)))
+        assert [text for text in said["overlay"] if "." in text] == [], said
+        error = bob.await_event("error", alice, code="address-collision")
+        what = f"'alice' goes without its address {alice.overlay}/32, which 'fixed' has: "
+        assert what in error["message"], error
+        shown = [line for line in _punchguard(bob, "status", "--json").splitlines() if "goes without" in line]
+        assert len(shown) == 1, shown
+        errors = [event for event in bob.broker.events if event["type"] == "error"]
+        assert len(errors) == 1, errors
+
+
 @scenario(timeout=120)
 def over_tox_a_ping_comes_through_soon(folder):
     with Lab(folder) as lab:
