@@ -77,21 +77,23 @@ static void write_ports(FILE *out, const struct redirect_rules *rules)
     fputs(" }\n", out);
 }
 
-/* Who sends to the port of its own pair needs no learning, which would be an update with every
- * packet. */
-static void write_known(FILE *out, const struct redirect_rules *rules)
+/* Whoever sends from its own pair's end to ours. */
+static void write_senders(FILE *out, const struct redirect_rules *rules, const char *name,
+                          int family)
 {
+    const char *type = address_type(family);
+
     fprintf(out,
-            "add set inet punchguard_%s known { type ipv4_addr . inet_service . inet_service; }\n"
-            "flush set inet punchguard_%s known\n",
-            rules->interface, rules->interface);
+            "add set inet punchguard_%s %s { type %s . inet_service . %s . inet_service; }\n"
+            "flush set inet punchguard_%s %s\n",
+            rules->interface, name, type, type, rules->interface, name);
     for (size_t i = 0; i < rules->pair_count; i++) {
         const struct redirect_pair *pair = &rules->pairs[i];
 
-        if (endpoint_family(&pair->remote) == AF_INET)
-            fprintf(out, "add element inet punchguard_%s known { %s . %u . %u }\n",
-                    rules->interface, pair->remote.address, (unsigned)pair->remote.port,
-                    (unsigned)pair->base.port);
+        if (endpoint_family(&pair->remote) == family && !pair->away)
+            fprintf(out, "add element inet punchguard_%s %s { %s . %u . %s . %u }\n",
+                    rules->interface, name, pair->remote.address, (unsigned)pair->remote.port,
+                    pair->base.address, (unsigned)pair->base.port);
     }
 }
 
@@ -118,24 +120,35 @@ static void write_rules(FILE *out, const char *interface, const char *chain,
         fprintf(out, "add rule inet punchguard_%s %s %s\n", interface, chain, rules[i]);
 }
 
-/* What most packets fail at comes first; looking an address up in the routing tables comes last. */
+/* All that the host gets passes the first chain, and what may be WireGuard's goes on to the second.
+ * Most of that is from known senders, to an address that is this host's: it needs no learning,
+ * which would be an update with every packet, and no look at the routing tables. */
 static void write_ingress(FILE *out, const struct redirect_rules *rules)
 {
-    const char *interface = rules->interface;
-    char hook[64], learn[256], redirect[192];
-    const char *const statements[] = {learn, redirect};
+    char hook[64], jump[128], known[128], known6[128], redirect[64];
+    const char *const jumps[] = {jump};
+    const char *const statements[] = {
+        known,
+        known6,
+        "fib daddr type != local return",
+        "update @learned { ip saddr . udp sport : udp dport }",
+        redirect,
+    };
+    unsigned port = rules->listen_port;
 
     snprintf(hook, sizeof hook, "filter hook prerouting priority %d", REDIRECT_INGRESS_PRIORITY);
-    snprintf(learn, sizeof learn,
-             IS_WIREGUARD
-             " ip saddr . udp sport . udp dport != @known iifname != \"%s\""
-             " fib daddr type local update @learned { ip saddr . udp sport : udp dport }",
-             interface);
-    snprintf(redirect, sizeof redirect,
-             IS_WIREGUARD " iifname != \"%s\" fib daddr type local udp dport set %u", interface,
-             (unsigned)rules->listen_port);
-    write_chain(out, interface, "ingress", hook);
-    write_rules(out, interface, "ingress", statements, 2);
+    snprintf(jump, sizeof jump, IS_WIREGUARD " iifname != \"%s\" jump arrived", rules->interface);
+    snprintf(known, sizeof known,
+             "ip saddr . udp sport . ip daddr . udp dport @senders udp dport set %u accept", port);
+    snprintf(known6, sizeof known6,
+             "ip6 saddr . udp sport . ip6 daddr . udp dport @senders6 udp dport set %u accept",
+             port);
+    snprintf(redirect, sizeof redirect, "udp dport set %u", port);
+    write_chain(out, rules->interface, "arrived", NULL);
+    write_chain(out, rules->interface, "ingress", hook);
+    write_rules(out, rules->interface, "arrived", statements,
+                sizeof statements / sizeof statements[0]);
+    write_rules(out, rules->interface, "ingress", jumps, 1);
 }
 
 /* All that the host sends passes the first chain, and WireGuard's own goes on to the second. */
@@ -164,7 +177,8 @@ void redirect_write(FILE *out, const struct redirect_rules *rules)
 {
     fprintf(out, "add table inet punchguard_%s\n", rules->interface);
     write_ports(out, rules);
-    write_known(out, rules);
+    write_senders(out, rules, "senders", AF_INET);
+    write_senders(out, rules, "senders6", AF_INET6);
     fprintf(out,
             "add map inet punchguard_%s learned { type ipv4_addr . inet_service : inet_service; "
             "flags dynamic,timeout; timeout %ds; size %d; }\n",

@@ -20,7 +20,8 @@ static struct redirect_pair pair(const char *remote, uint16_t remote_port, const
     return made;
 }
 
-static char *written(const struct redirect_rules *rules)
+/* Inlined, GCC 12 takes what open_memstream(3) gives for a pointer to the local variable. */
+__attribute__((noinline)) static char *written(const struct redirect_rules *rules)
 {
     char *text = NULL;
     size_t length;
@@ -38,7 +39,7 @@ static void without_pairs_no_element_is_added(void **state)
 
     (void)state;
     assert_null(strstr(text, "add element"));
-    assert_non_null(strstr(text, "udp dport set 51820\n"));
+    assert_non_null(strstr(text, "arrived udp dport set 51820\n"));
     assert_non_null(strstr(text, "iifname != \"pg0\""));
     free(text);
 }
@@ -77,8 +78,47 @@ static void pairs_of_each_family_stand_in_their_maps(void **state)
     assert_non_null(strstr(text, "egress { 203.0.113.5 . 7 : 41000, 203.0.113.6 . 9 : 41000 }\n"));
     assert_non_null(strstr(text, "egress6 { 2001:db8::5 . 8 : 42000 }\n"));
     assert_non_null(strstr(text, "source { 203.0.113.5 . 7 : 192.168.1.10, "));
+    assert_non_null(strstr(text, "senders { 203.0.113.5 . 7 . 192.168.1.10 . 41000 }\n"));
+    assert_non_null(strstr(text, "senders { 203.0.113.6 . 9 . 192.168.1.10 . 41000 }\n"));
+    assert_non_null(strstr(text, "senders6 { 2001:db8::5 . 8 . 2001:db8::1 . 42000 }\n"));
     assert_non_null(strstr(text, "source6 { 2001:db8::5 . 8 : 2001:db8::1 }\n"));
     assert_non_null(strstr(text, "pairs { 203.0.113.5 . 7 : 192.168.1.10 . 41000, "));
+    free(text);
+}
+
+/* How much of the text is left where that begins. */
+static size_t rest(const char *text, const char *what)
+{
+    assert_non_null(strstr(text, what));
+    return strlen(strstr(text, what));
+}
+
+/* A known sender's packets are neither learned, an update each, nor looked up in the routing
+ * tables. */
+static void known_senders_are_done_with_before_others_are_looked_at(void **state)
+{
+    const struct redirect_rules rules = {.interface = "pg0", .listen_port = 51820};
+    char *text = written(&rules);
+    size_t local = rest(text, "fib daddr type != local return\n");
+
+    (void)state;
+    assert_true(rest(text, "@senders udp dport set 51820 accept\n") > local);
+    assert_true(rest(text, "@senders6 udp dport set 51820 accept\n") > local);
+    assert_true(local > rest(text, "update @learned"));
+    free(text);
+}
+
+/* What comes to an address that is not this host's is not for it. */
+static void nobody_is_a_known_sender_to_an_absent_base(void **state)
+{
+    struct redirect_pair away = pair("203.0.113.5", 7, "192.168.1.10", 41000);
+    struct redirect_rules rules = {.interface = "pg0", .pairs = &away, .pair_count = 1};
+    char *text;
+
+    (void)state;
+    away.away = true;
+    text = written(&rules);
+    assert_null(strstr(text, "add element inet punchguard_pg0 senders"));
     free(text);
 }
 
@@ -209,6 +249,8 @@ int main(void)
         cmocka_unit_test(without_pairs_no_element_is_added),
         cmocka_unit_test(what_was_learned_is_never_emptied),
         cmocka_unit_test(pairs_of_each_family_stand_in_their_maps),
+        cmocka_unit_test(known_senders_are_done_with_before_others_are_looked_at),
+        cmocka_unit_test(nobody_is_a_known_sender_to_an_absent_base),
         cmocka_unit_test(an_absent_base_keeps_its_port_and_loses_its_address),
         cmocka_unit_test(no_name_but_an_interface_name_reaches_nftables),
         cmocka_unit_test(a_listing_gives_back_ports_pairs_and_what_was_learned),
