@@ -51,6 +51,7 @@ static void path_adopt(struct session *s, int index, const struct message_peer_s
     s->confirmed = true;
     s->moved_at = s->now;
     health_reset(s);
+    memory_keep_pair(s, slot);
     say_path_event(s, NULL);
 }
 

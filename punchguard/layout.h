@@ -37,7 +37,7 @@ struct table_column {
 
 struct table_row {
     char cells[TABLE_COLUMNS][TABLE_CELL];
-    char note[640]; /* a line of its own below; "" for none */
+    char note[1280]; /* a line of its own below; "" for none */
 };
 
 /* A list of rows below titles. Zeroed but for `columns` and `column_count`. */

@@ -106,6 +106,17 @@ static void fill_handshake(const struct message_status_peer *peer, int64_t now,
              now - peer->latest_handshake > HANDSHAKE_OLD_S ? " (old)" : "");
 }
 
+static void fill_note(struct table_row *row, const struct message_status_peer *peer)
+{
+    size_t used;
+
+    status_reason(peer, row->note, sizeof row->note);
+    used = strlen(row->note);
+    if (peer->note != NULL)
+        snprintf(row->note + used, sizeof row->note - used, "%s%s", used > 0 ? "; " : "",
+                 peer->note);
+}
+
 static void fill_row(struct table_row *row, const struct message_status_peer *peer, int64_t now)
 {
     snprintf(row->cells[COLUMN_PEER], TABLE_CELL, "%s", peer->peer);
@@ -122,7 +133,7 @@ static void fill_row(struct table_row *row, const struct message_status_peer *pe
     fill_handshake(peer, now, row->cells[COLUMN_HANDSHAKE]);
     layout_bytes(peer->rx_bytes, row->cells[COLUMN_RX]);
     layout_bytes(peer->tx_bytes, row->cells[COLUMN_TX]);
-    status_reason(peer, row->note, sizeof row->note);
+    fill_note(row, peer);
 }
 
 /* One line of the head, cut to the width. */

@@ -138,6 +138,28 @@ static void the_status_is_a_table_and_says_why_there_is_no_path(void **state)
     snapshot_clear(&s);
 }
 
+static void what_a_peer_goes_without_is_said_below_it(void **state)
+{
+    char answers[4096] = DEVICE CONNECTED("260") RETRYING DONE, *text, *at = answers;
+    struct snapshot s;
+
+    (void)state;
+    while ((at = strstr(at, "\"type\":\"status-peer\",")) != NULL) {
+        static const char note[] = "\"note\":\"without 100.64.0.9\",";
+
+        memmove(at + sizeof note - 1, at, strlen(at) + 1);
+        memcpy(at, note, sizeof note - 1);
+        at += sizeof note;
+        at = strstr(at, "status-peer");
+    }
+    s = taken(answers);
+    text = printed(&s, NULL, 0);
+    assert_non_null(strstr(text, "2.0 KiB\n  without 100.64.0.9\n"));
+    assert_non_null(strstr(text, "tried again in 5 s; without 100.64.0.9\n"));
+    free(text);
+    snapshot_clear(&s);
+}
+
 static void an_old_handshake_is_marked(void **state)
 {
     struct snapshot s = taken(DEVICE CONNECTED("0") DONE);
@@ -309,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_status_is_a_table_and_says_why_there_is_no_path),
+        cmocka_unit_test(what_a_peer_goes_without_is_said_below_it),
         cmocka_unit_test(an_old_handshake_is_marked),
         cmocka_unit_test(a_later_status_tells_rates),
         cmocka_unit_test(json_has_all_without_the_answers_frame),
