@@ -254,8 +254,10 @@ static void carry_out(struct reload *reload, const struct config_change *change)
         break;
     case CONFIG_PEER_ALLOWED:
     case CONFIG_PEER_INBOUND:
-    case CONFIG_PEER_ORIGIN:
         peer_handle(reload->peers[change->after], SESSION_GRANTED, 0, NULL);
+        break;
+    case CONFIG_PEER_ORIGIN:
+        peer_handle(reload->peers[change->after], SESSION_GRANTED_ANEW, 0, NULL);
         break;
     case CONFIG_TRANSPORT_REMOVED:
     case CONFIG_PEER_REMOVED:

@@ -300,8 +300,8 @@ static void on_online(struct session *s)
 
 static void on_offline(struct session *s)
 {
-    /* A prepared agent stays for the next time: a peer that comes and goes must not have us start one each
-     * time. */
+    /* A prepared agent stays for the next time: a peer that comes and goes must not have us start
+     * one each time. */
     s->online = false;
     if (!has_path(s) && !s->gone && !s->resuming)
         say_path_event(s, "waiting for signalling");
@@ -316,14 +316,13 @@ static void say_ports_and_path(struct session *s)
         wg_say_path(s, &s->slots[s->active]);
 }
 
-/* A peer that stands notices nothing; one that wg-setup has dropped, as its grant is another's now,
- * is there again. */
-static void on_granted(struct session *s)
+static void on_granted(struct session *s, bool anew)
 {
     if (!s->peer_known || !s->wg_ready)
         return;
     wg_say_peer(s);
-    say_ports_and_path(s);
+    if (anew)
+        say_ports_and_path(s);
 }
 
 /* A wg-setup that comes back knows nothing of what was asked of the one before. */
@@ -474,7 +473,10 @@ void session_handle(struct session *s, const struct session_event *event,
         s->wg_ready = false;
         break;
     case SESSION_GRANTED:
-        on_granted(s);
+        on_granted(s, false);
+        break;
+    case SESSION_GRANTED_ANEW:
+        on_granted(s, true);
         break;
     case SESSION_WG_STATUS:
         on_wg_status(s, &event->message->peer_status);

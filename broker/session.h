@@ -78,6 +78,7 @@ enum session_event_type {
     SESSION_WG_READY,     /* wg-setup is there (again) and knows nothing of the peer */
     SESSION_WG_DOWN,
     SESSION_GRANTED,         /* what the configuration grants the peer is not what it was */
+    SESSION_GRANTED_ANEW,    /* the same, and wg-setup may have dropped the peer for it */
     SESSION_WG_STATUS,       /* `message` is peer_status */
     SESSION_NETWORK_CHANGED, /* our addresses or routes changed */
     SESSION_AWAKE,           /* the machine slept */

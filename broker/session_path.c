@@ -57,9 +57,10 @@ void path_reprovoke(struct session *s)
     if (s->confirmed || s->active == NONE || !s->wg_ready ||
         (s->latest_handshake > 0 && !path_is_deaf(s)))
         return;
-    s->passive = false;
-    if (s->latest_handshake > 0 || path_may_forget(s))
+    if (s->latest_handshake > 0 || path_may_forget(s)) {
+        s->passive = false;
         peer_tell_anew(s);
+    }
     if (++s->reprovokes < REPROVOKES)
         s->reprovoke_at = s->now + (s->offerer ? REPROVOKE_AGAIN_MS : REPROVOKE_AGAIN_OTHER_MS);
 }
@@ -152,7 +153,8 @@ static void path_undo(struct session *s)
     s->left = NONE;
     path_take(s, before);
     memory_keep_pair(s, &s->slots[before]);
-    s->confirmed = true;
+    /* Where it was forgotten for the one that failed, its handshake is waited for as for any. */
+    s->confirmed = s->latest_handshake > 0;
     slot_close(s, failed);
     say_path_event(s, "the path tried in its place carried no WireGuard traffic");
     retry_later(s);

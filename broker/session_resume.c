@@ -19,22 +19,11 @@ void peer_tell(struct session *s)
     say_action(s, SESSION_WG, NONE, MESSAGE_status);
 }
 
-/* WireGuard forgets what it knows of the peer: a handshake that it waits for, a timestamp that it
- * has seen. */
-void peer_renew(struct session *s)
-{
-    say_action(s, SESSION_WG, NONE, MESSAGE_wg_peer_remove);
-    wg_say_peer(s);
-    for (int i = 0; i < SESSION_SLOTS; i++)
-        if (slot_has_port(&s->slots[i]))
-            wg_say_port(s, MESSAGE_port_open, &s->slots[i].base);
-}
-
 void peer_tell_anew(struct session *s)
 {
     if (!s->peer_known || !s->wg_ready)
         return;
-    peer_renew(s);
+    wg_say_peer_anew(s);
     if (s->active != NONE)
         wg_say_path(s, &s->slots[s->active]);
 }
@@ -70,15 +59,16 @@ static void resume_try(struct session *s, int index)
     bool untried = s->resume_tries++ == 0 && s->latest_handshake == 0;
 
     s->resuming = true;
+    if (slot_has_port(slot) && !endpoint_equal(&slot->base, &pair->base))
+        wg_say_port(s, MESSAGE_port_close, &slot->base);
     slot->base = pair->base;
     slot->remote = pair->remote;
+    wg_say_port(s, MESSAGE_port_open, &slot->base);
     s->baseline_handshake = s->latest_handshake;
     s->baseline_rx = s->rx_bytes;
     s->passive = untried && !s->offerer;
-    if (untried)
-        wg_say_port(s, MESSAGE_port_open, &slot->base);
-    else
-        peer_renew(s);
+    if (!untried)
+        wg_say_peer_anew(s);
     path_take(s, index);
     s->reprovoke_at = s->passive ? s->now + RESUME_ANSWERER_FIRST_MS : resume_next(s);
 }

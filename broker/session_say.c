@@ -115,10 +115,23 @@ void wg_say_path(struct session *s, const struct slot *slot)
     }
 }
 
-void wg_say_peer(struct session *s)
+static void say_peer(struct session *s, bool anew)
 {
     struct message *m = say_action(s, SESSION_WG, NONE, MESSAGE_peer_set);
 
     m->peer_set.wg_public_key = s->memory.wg_public_key;
     m->peer_set.keepalive = s->passive ? 0 : SESSION_KEEPALIVE_S;
+    m->peer_set.anew = anew;
+}
+
+void wg_say_peer(struct session *s)
+{
+    say_peer(s, false);
+}
+
+/* WireGuard forgets what it knows of the peer: a handshake that it waits for, a timestamp that it
+ * has seen. A path has to be said after it. */
+void wg_say_peer_anew(struct session *s)
+{
+    say_peer(s, true);
 }

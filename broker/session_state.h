@@ -97,6 +97,7 @@ void say_all(struct session *s, struct slot *slot);
 void wg_say_port(struct session *s, enum message_type type, const struct endpoint *base);
 void wg_say_path(struct session *s, const struct slot *slot);
 void wg_say_peer(struct session *s);
+void wg_say_peer_anew(struct session *s);
 
 /* session_slot.c: slots, and when to negotiate. */
 void slot_forget(struct slot *slot);
@@ -138,7 +139,6 @@ int64_t health_deadline(const struct session *s);
 
 /* session_resume.c: paths of an earlier life. */
 void peer_tell(struct session *s);
-void peer_renew(struct session *s);
 void peer_tell_anew(struct session *s);
 void resume_status(struct session *s, const struct message_peer_status *status);
 void resume_again(struct session *s);

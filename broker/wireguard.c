@@ -139,7 +139,7 @@ static void on_done(struct broker *broker, int64_t ref)
     if (ref != broker->wg.reload_ref || !broker->wg.missed)
         return;
     broker->wg.missed = false;
-    all_peers(broker, SESSION_GRANTED);
+    all_peers(broker, SESSION_GRANTED_ANEW);
 }
 
 static void on_message(struct child *child, void *data, const struct message *m)

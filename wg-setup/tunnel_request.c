@@ -203,6 +203,24 @@ static int peer_change(struct tunnel *t, struct peer *peer, struct device_peer *
     return rc < 0 ? rc : tunnel_routes(t, peer, old, wanted, err);
 }
 
+/* To WireGuard it is a new peer then; nothing else of it is touched. */
+static int device_anew(struct tunnel *t, struct peer *peer, bool with_path, struct error *err)
+{
+    struct device_peer gone = {.remove = true}, all = peer->device;
+    int rc;
+
+    memcpy(gone.public_key, peer->device.public_key, KEY_BYTES);
+    rc = t->ops->set_peer(t->interface.name, &gone, err);
+    if (rc < 0)
+        return rc;
+    all.set_endpoint = all.set_keepalive = with_path;
+    all.set_allowed = true;
+    all.set_preshared = !sodium_is_zero(all.preshared_key, KEY_BYTES);
+    rc = t->ops->set_peer(t->interface.name, &all, err);
+    peer->keepalive_now = rc == 0 && with_path ? all.keepalive : 0;
+    return rc;
+}
+
 static void peer_take(struct peer *peer, const struct device_peer *wanted)
 {
     free((void *)(uintptr_t)peer->device.allowed);
@@ -235,6 +253,9 @@ int tunnel_peer_set(struct tunnel *t, const struct message_peer_set *m, struct e
     if (peer != NULL)
         swap_told(peer, &told);
     rc = peer ? tunnel_inbound_apply(t, peer, &wanted, err) : -EEXIST;
+    /* An interval that changes now would begin a handshake that is then forgotten. */
+    if (rc == 0 && m->anew)
+        peer->has_path = false;
     if (rc == 0)
         rc = peer_change(t, peer, &wanted, fresh, err);
     if (rc == 0) {
@@ -242,6 +263,8 @@ int tunnel_peer_set(struct tunnel *t, const struct message_peer_set *m, struct e
         tunnel_tidy(t);
         if (fresh && peer->has_path)
             rc = tunnel_path_kick(t, peer, err);
+        else if (!fresh && m->anew)
+            rc = device_anew(t, peer, false, err);
     } else {
         free((void *)(uintptr_t)wanted.allowed);
         if (peer != NULL)
@@ -361,36 +384,21 @@ int tunnel_endpoint_now(const struct tunnel *t, const struct peer *peer, struct 
     return rc;
 }
 
-/* A packet that came before there was an endpoint made wireguard-go try a handshake that went nowhere, and it tries no
- * other for 5 s (REKEY_TIMEOUT). A peer that is new, and has its endpoint from the first, has not tried. Not for one
- * that we have answered: it would be left with keys that nobody has. */
-static int path_begin(struct tunnel *t, struct peer *peer, struct error *err)
-{
-    struct device_peer gone = {.remove = true}, all = peer->device;
-    int rc;
-
-    memcpy(gone.public_key, peer->device.public_key, KEY_BYTES);
-    rc = t->ops->set_peer(t->interface.name, &gone, err);
-    if (rc < 0)
-        return rc;
-    all.set_endpoint = all.set_keepalive = all.set_allowed = true;
-    all.set_preshared = !sodium_is_zero(all.preshared_key, KEY_BYTES);
-    rc = t->ops->set_peer(t->interface.name, &all, err);
-    if (rc == 0)
-        peer->keepalive_now = all.keepalive;
-    return rc;
-}
-
 int tunnel_path_kick(struct tunnel *t, struct peer *peer, struct error *err)
 {
     struct device_peer change = {.set_endpoint = true, .set_keepalive = true};
     struct finding finding;
     int rc;
 
+    /* A packet that came before there was an endpoint made wireguard-go try a handshake that went
+     * nowhere, and it tries no other for 5 s (REKEY_TIMEOUT). A peer that is new, and has its
+     * endpoint from the first, has not tried. Not for one that we have answered: it would be left
+     * with keys that nobody has. */
     if (peer->device.keepalive > 0 && find(t, peer, &finding) == 0 &&
         finding.latest_handshake == 0 && finding.rx_bytes == 0)
-        return path_begin(t, peer, err);
-    /* An interval that goes from none to some makes WireGuard send at once: the other side learns of the path. */
+        return device_anew(t, peer, true, err);
+    /* An interval that goes from none to some makes WireGuard send at once: the other side learns
+     * of the path. */
     memcpy(change.public_key, peer->device.public_key, KEY_BYTES);
     change.endpoint = peer->device.endpoint;
     rc = t->ops->set_peer(t->interface.name, &change, err);

@@ -66,6 +66,7 @@ struct world {
     unsigned drop, twice, late; /* percent */
     bool blocked;               /* no pair ever works */
     struct endpoint starved;    /* a path from this base of the offerer carries nothing */
+    struct endpoint only;       /* where set, no other path carries anything */
     bool idle;                  /* nobody uses the tunnel: WireGuard's counters stand still */
 };
 
@@ -152,13 +153,11 @@ static void wg_message(struct side *side, const struct message *m)
     case MESSAGE_peer_set:
         snprintf(side->wg_peer, sizeof side->wg_peer, "%s", m->peer_set.wg_public_key);
         side->keepalive = m->peer_set.keepalive;
-        break;
-    case MESSAGE_wg_peer_remove:
-        side->forgotten++;
-        side->deaf = false;
-        memset(side->ports, 0, sizeof side->ports);
-        side->wg_peer[0] = '\0';
-        side->path = false;
+        if (m->peer_set.anew) {
+            side->forgotten++;
+            side->deaf = side->path = false;
+            side->handshake = side->rx = 0;
+        }
         break;
     case MESSAGE_port_open:
         if (!port_is_open(side, &m->port_open.base))
@@ -375,7 +374,8 @@ static void run_wireguard(struct world *w, int index)
     struct message m;
     char peer[] = "x";
 
-    if (reaches(w, 0) && reaches(w, 1) && !endpoint_equal(&w->starved, &w->sides[0].path_base)) {
+    if (reaches(w, 0) && reaches(w, 1) && !endpoint_equal(&w->starved, &w->sides[0].path_base) &&
+        (w->only.port == 0 || endpoint_equal(&w->only, &w->sides[0].path_base))) {
         side->rx += w->idle || side->deaf || side->mute ? 0 : 100;
         if (side->handshake == 0 && !side->mute)
             side->handshake = w->now;
@@ -548,6 +548,15 @@ static void restart(struct world *w, int index)
         hello(w, i);
 }
 
+/* A side that was told to wait for the other's handshake keeps the path alive once it has come. */
+static void assert_kept_alive(struct world *w, int64_t within_ms)
+{
+    steps(w, within_ms);
+    assert_true(tunnel_works(w));
+    for (int i = 0; i < 2; i++)
+        assert_true(w->sides[i].keepalive > 0 && w->sides[i].path_keepalive > 0);
+}
+
 static int active_slot(const struct world *w, int index)
 {
     const struct side *side = &w->sides[index];
@@ -684,6 +693,8 @@ static void of_two_that_have_heard_each_other_only_the_offerer_begins_anew(void 
         w.sides[index].rx = 148;
         steps(&w, 1000);
         assert_int_equal(w.sides[index].forgotten, index == 0 ? 1 : 0);
+        w.sides[0].mute = w.sides[1].mute = false;
+        assert_kept_alive(&w, 1000);
         world_close(&w);
     }
 }
@@ -849,7 +860,8 @@ static void what_was_overtaken_begins_and_ends_nothing(void **state)
     world_close(&w);
 }
 
-/* With ports and path: wg-setup may have dropped the peer for its grant. */
+/* With ports and path only where wg-setup may have dropped the peer: WireGuard knows better where
+ * it is. */
 static void what_the_configuration_grants_is_told_to_wireguard_alone(void **state)
 {
     static const enum message_type told[] = {MESSAGE_peer_set, MESSAGE_port_open, MESSAGE_path_set};
@@ -862,6 +874,9 @@ static void what_the_configuration_grants_is_told_to_wireguard_alone(void **stat
     world_close(&w);
     world_up(&w, 42);
     handle(&w, 0, SESSION_GRANTED, 0, NULL);
+    assert_int_equal(w.sides[0].actions.count, 1);
+    assert_int_equal(w.sides[0].actions.items[0].message.type, told[0]);
+    handle(&w, 0, SESSION_GRANTED_ANEW, 0, NULL);
     assert_int_equal(w.sides[0].actions.count, 3);
     for (int i = 0; i < 3; i++)
         assert_int_equal(w.sides[0].actions.items[i].message.type, told[i]);
@@ -1063,6 +1078,26 @@ static void a_move_without_wireguard_traffic_is_undone(void **state)
         step(&w);
     }
     assert_true(endpoint_equal(&w.sides[0].path_base, &before));
+    memset(&w.starved, 0, sizeof w.starved);
+    assert_true(until_tunnel(&w, 5000) >= 0);
+    assert_kept_alive(&w, 1000);
+    world_close(&w);
+}
+
+/* For the path that carried nothing both sides had WireGuard forget the other. */
+static void a_move_that_is_undone_leaves_both_sides_keeping_the_path_alive(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_up(&w, 17);
+    w.only = w.sides[0].path_base;
+    handle(&w, 0, SESSION_NETWORK_CHANGED, 0, NULL);
+    steps(&w, 1000 + SESSION_CONFIRM_MS);
+    assert_true(w.sides[0].forgotten > 0 && w.sides[1].forgotten > 0);
+    assert_true(endpoint_equal(&w.sides[0].path_base, &w.only));
+    assert_kept_alive(&w, 1000);
+    assert_true(endpoint_equal(&w.sides[0].path_base, &w.only));
     world_close(&w);
 }
 
@@ -1562,6 +1597,7 @@ static void random_histories_converge_once_faults_stop(void **state)
             fail_msg("history %lu: no tunnel %d s after the faults ended", (unsigned long)seed,
                      CONVERGE_MS / 1000);
         longest = took > longest ? took : longest;
+        assert_kept_alive(&w, 5000);
         world_close(&w);
     }
     print_message("%lu histories, a tunnel at the latest %.1f s after the faults ended\n", count,
@@ -1596,6 +1632,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_comes_and_goes_all_the_time_starts_one_agent_a_minute),
         cmocka_unit_test(a_changed_network_makes_a_new_path),
         cmocka_unit_test(a_move_without_wireguard_traffic_is_undone),
+        cmocka_unit_test(a_move_that_is_undone_leaves_both_sides_keeping_the_path_alive),
         cmocka_unit_test(a_tried_path_with_probes_and_no_wireguard_gets_a_new_handshake_and_stays),
         cmocka_unit_test(goodbye_is_told_and_ends_the_path_and_its_ports_after_a_while),
         cmocka_unit_test(both_restart_and_meet_by_memory_before_signalling),

@@ -806,6 +806,27 @@ static void only_a_peer_that_nothing_came_from_is_made_anew_for_its_path(void **
     tunnel_destroy(t);
 }
 
+/* Not its routes: what goes by them would leave the host as it is meanwhile. */
+static void a_peer_that_is_set_anew_is_forgotten_by_wireguard_alone(void **state)
+{
+    char *items[] = {(char *)(uintptr_t) "10.66.0.2/32"};
+    struct message_peer_set m = {.peer = (char *)(uintptr_t) "bob",
+                                 .wg_public_key = (char *)(uintptr_t)KEY_B,
+                                 .allowed_ips = {.items = items, .count = 1},
+                                 .keepalive = 20,
+                                 .anew = true};
+    struct tunnel *t = joined();
+
+    (void)state;
+    assert_int_equal(tunnel_peer_set(t, &m, &err), 0);
+    assert_string_equal(world.said, "remove new allowed ");
+    assert_int_equal(world.port_count, 1);
+    world.said[0] = '\0';
+    assert_int_equal(path(t, "bob", "direct", at("192.0.2.1", 7), at("10.0.0.1", 41000)), 0);
+    assert_string_equal(world.said, "remove new allowed endpoint keepalive=20 ");
+    tunnel_destroy(t);
+}
+
 /* The peer begins: to forget it while it does would undo its handshake. */
 static void a_path_without_keepalive_is_set_and_nothing_else(void **state)
 {
@@ -1183,6 +1204,7 @@ int main(void)
         cmocka_unit_test_setup(a_route_that_another_peer_needs_stays, setup),
         cmocka_unit_test_setup(a_new_base_makes_wireguard_send, setup),
         cmocka_unit_test_setup(only_a_peer_that_nothing_came_from_is_made_anew_for_its_path, setup),
+        cmocka_unit_test_setup(a_peer_that_is_set_anew_is_forgotten_by_wireguard_alone, setup),
         cmocka_unit_test_setup(a_path_without_keepalive_is_set_and_nothing_else, setup),
         cmocka_unit_test_setup(a_path_is_checked, setup),
         cmocka_unit_test_setup(a_refusal_of_nftables_leaves_no_port_open, setup),
