@@ -162,14 +162,20 @@ static struct peer *peer_rekey(struct tunnel *t, struct peer *peer, struct error
     return peer;
 }
 
-/* The peer with that name; *fresh where WireGuard does not have its key yet. NULL with `err`
- * filled. */
+/* What a peer was before the request that sets it. */
+enum peer_before {
+    BEFORE_UNKNOWN,  /* WireGuard does not have its key yet */
+    BEFORE_NAMELESS, /* adopted */
+    BEFORE_SET,
+};
+
+/* The peer with that name, and what it was. NULL with `err` filled. */
 static struct peer *peer_for(struct tunnel *t, const char *name, const uint8_t key[KEY_BYTES],
-                             bool *fresh, struct error *err)
+                             enum peer_before *before, struct error *err)
 {
     struct peer *named = peer_named(t, name), *holder = peer_with_key(t, key);
 
-    *fresh = holder == NULL;
+    *before = holder == NULL ? BEFORE_UNKNOWN : BEFORE_SET;
     if (holder == NULL)
         return named ? peer_rekey(t, named, err) : peer_create(t, name, err);
     if (holder == named)
@@ -182,6 +188,7 @@ static struct peer *peer_for(struct tunnel *t, const char *name, const uint8_t k
     if (named != NULL && tunnel_peer_drop(t, named, err) < 0)
         return NULL;
     snprintf(holder->name, sizeof holder->name, "%s", name);
+    *before = BEFORE_NAMELESS;
     return holder;
 }
 
@@ -235,12 +242,25 @@ static void swap_told(struct peer *peer, struct grant **told)
     *told = before;
 }
 
+/* A peer that gets its name with the first word of a broker is judged without both again. */
+static void peer_set_undo(struct tunnel *t, struct peer *peer, enum peer_before before,
+                          struct grant **told)
+{
+    swap_told(peer, told);
+    if (before == BEFORE_NAMELESS)
+        peer->name[0] = '\0';
+    if (before != BEFORE_UNKNOWN)
+        return;
+    tunnel_peer_unlist(t, peer);
+    peer_destroy(peer);
+}
+
 int tunnel_peer_set(struct tunnel *t, const struct message_peer_set *m, struct error *err)
 {
     struct device_peer wanted = {.keepalive = 0};
+    enum peer_before before;
     struct grant *told;
     struct peer *peer;
-    bool fresh;
     int rc = read_told(m, &told, err);
 
     if (rc == 0)
@@ -249,7 +269,7 @@ int tunnel_peer_set(struct tunnel *t, const struct message_peer_set *m, struct e
         free(told);
         return rc;
     }
-    peer = peer_for(t, m->peer, wanted.public_key, &fresh, err);
+    peer = peer_for(t, m->peer, wanted.public_key, &before, err);
     if (peer != NULL)
         swap_told(peer, &told);
     rc = peer ? tunnel_inbound_apply(t, peer, &wanted, err) : -EEXIST;
@@ -257,22 +277,18 @@ int tunnel_peer_set(struct tunnel *t, const struct message_peer_set *m, struct e
     if (rc == 0 && m->anew)
         peer->has_path = false;
     if (rc == 0)
-        rc = peer_change(t, peer, &wanted, fresh, err);
+        rc = peer_change(t, peer, &wanted, before == BEFORE_UNKNOWN, err);
     if (rc == 0) {
         peer_take(peer, &wanted);
         tunnel_tidy(t);
-        if (fresh && peer->has_path)
+        if (before == BEFORE_UNKNOWN && peer->has_path)
             rc = tunnel_path_kick(t, peer, err);
-        else if (!fresh && m->anew)
+        else if (before != BEFORE_UNKNOWN && m->anew)
             rc = device_anew(t, peer, false, err);
     } else {
         free((void *)(uintptr_t)wanted.allowed);
         if (peer != NULL)
-            swap_told(peer, &told);
-        if (fresh && peer != NULL) {
-            tunnel_peer_unlist(t, peer);
-            peer_destroy(peer);
-        }
+            peer_set_undo(t, peer, before, &told);
         tunnel_tidy(t);
     }
     free(told);

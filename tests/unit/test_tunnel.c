@@ -41,6 +41,7 @@ static struct world {
     char addresses[WORLD_MAX][INET6_ADDRSTRLEN];
     size_t address_count;
     bool refuse; /* nftables does */
+    bool deaf;   /* WireGuard takes nothing */
     char inbound[200]; /* restricted prefixes */
     bool inbound_stands, inbound_gone;
     bool ruled[2], marks; /* networks: IPv4's, IPv6's rules, and the table of marks */
@@ -104,7 +105,10 @@ static int device_set_peer(const char *name, const struct device_peer *peer, str
     char text[32];
 
     (void)name;
-    (void)err;
+    if (world.deaf) {
+        error_set(err, "wireguard", "deaf");
+        return -EIO;
+    }
     if (peer->remove) {
         *status = world.peers[--world.peer_count];
         say("remove ");
@@ -1062,6 +1066,41 @@ static void an_adopted_peer_stays_ruled(void **state)
     tunnel_destroy(t);
 }
 
+/* What stood before is closed until it is set, and what is set is as the broker says. */
+static const struct grant *close_nameless(const void *grants, const char *peer,
+                                          const struct prefix *allowed)
+{
+    (void)grants;
+    (void)allowed;
+    return peer[0] == '\0' ? &closed : NULL;
+}
+
+static void an_adopted_peer_that_can_not_be_set_stays_ruled(void **state)
+{
+    (void)state;
+    for (int deaf = 0; deaf < 2; deaf++) {
+        struct tunnel *t;
+
+        setup(NULL);
+        t = joined();
+        tunnel_destroy(t);
+        t = open_at(0);
+        tunnel_inbound_set(t, close_nameless, NULL);
+        world.refuse = !deaf;
+        world.deaf = deaf;
+        said_inbound = "none";
+        assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 20), -EIO);
+        assert_string_equal(world.inbound, "10.66.0.2/32 ");
+        world.refuse = world.deaf = false;
+        assert_int_equal(set(t, "carol", KEY_C, "10.66.0.3/32", 25), 0);
+        assert_string_equal(world.inbound, "10.66.0.2/32 ");
+        tunnel_tick(t, TUNNEL_ADOPTION_MS);
+        assert_int_equal(world.peer_count, 1);
+        assert_int_equal(world.peers[0].public_key[0], 2);
+        tunnel_destroy(t);
+    }
+}
+
 static void nobody_comes_in_where_nothing_can_be_ruled(void **state)
 {
     struct tunnel *t = joined();
@@ -1217,6 +1256,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_refused_leaves_what_was_said, setup),
         cmocka_unit_test_setup(a_changed_grant_rules_at_once, setup),
         cmocka_unit_test_setup(an_adopted_peer_stays_ruled, setup),
+        cmocka_unit_test_setup(an_adopted_peer_that_can_not_be_set_stays_ruled, setup),
         cmocka_unit_test_setup(nobody_comes_in_where_nothing_can_be_ruled, setup),
         cmocka_unit_test_setup(a_peer_goes_whose_rules_are_gone_for_good, setup),
         cmocka_unit_test_setup(a_network_has_rules_before_its_route, setup),
