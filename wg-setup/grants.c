@@ -18,7 +18,7 @@ struct grants {
     bool names;
     struct grant *items;
     size_t count;
-    struct learned *learned; /* NULL before grants_learn() */
+    struct learned *learned; /* NULL before grants_read_learned() */
 };
 
 void grants_destroy(struct grants *grants)
@@ -54,10 +54,19 @@ const char *grants_state_dir(const struct grants *grants)
     return grants->state_dir;
 }
 
-int grants_learn(struct grants *grants)
+int grants_read_learned(struct grants *grants, struct error *err)
 {
-    grants->learned = learned_load(grants->state_dir);
-    return grants->learned != NULL ? 0 : -ENOMEM;
+    grants->learned = learned_read(grants->state_dir);
+    if (grants->learned != NULL)
+        return 0;
+    error_set(err, "no-memory", "out of memory");
+    return -ENOMEM;
+}
+
+void grants_learn(struct grants *grants)
+{
+    if (grants->learned != NULL)
+        learned_parse(grants->learned);
 }
 
 void grants_keep_learned(struct grants *grants, struct grants *before)

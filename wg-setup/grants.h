@@ -15,9 +15,12 @@ struct grants *grants_load(const char *path, struct interface *interface, struct
 void grants_destroy(struct grants *grants);
 /* Lives as long as `grants`. */
 const char *grants_state_dir(const struct grants *grants);
-/* Reads what the broker has learned, for grants_of(): while files of others can be read. 0 or
- * -ENOMEM. */
-int grants_learn(struct grants *grants);
+/* Reads the bytes of what the broker has learned, while files of others can be read. 0, or -ENOMEM
+ * with `err` filled. */
+int grants_read_learned(struct grants *grants, struct error *err);
+/* Takes them apart, for grants_of(): with no more rights than are needed, as they are another
+ * user's. Nothing where they were not read. */
+void grants_learn(struct grants *grants);
 /* Moves that from grants that were there before, which are to be destroyed. */
 void grants_keep_learned(struct grants *grants, struct grants *before);
 
@@ -46,7 +49,7 @@ bool grants_still(const void *change, const char *peer, const struct prefix *pre
 /* The grant of the peer of that name; of one without a name (""), that of the peer who may have the
  * prefix, by the longest that is granted, a learned one's too. NULL where there is none, or
  * `grants`, a struct grants, is NULL; but of one without a name that is no peer, after
- * grants_learn(), that of nobody. */
+ * grants_read_learned(), that of nobody. */
 const struct grant *grants_of(const void *grants, const char *peer, const struct prefix *prefix);
 /* Whether the peer is in the configuration under that id, and asks for nothing wider. One that is
  * not there, by name or id, was learned: it may have the addresses that follow from its id, unless

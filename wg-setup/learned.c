@@ -19,7 +19,26 @@
 struct learned {
     struct grant items[PEERS_MAX];
     size_t count;
+    char path[PATH_MAX];
+    void *text; /* NULL where there is none, or it has been parsed */
+    size_t length;
 };
+
+/* Secrets of invitations stand there, too. */
+static void text_wipe(struct learned *learned)
+{
+    if (learned->text != NULL)
+        explicit_bzero(learned->text, learned->length);
+    free(learned->text);
+    learned->text = NULL;
+}
+
+static void warn(const struct learned *learned, const struct error *err)
+{
+    log_warn("%s: %s; a peer that stands and is not in the configuration may begin nothing until "
+             "it is set again",
+             learned->path, err->message);
+}
 
 void learned_destroy(struct learned *learned)
 {
@@ -27,6 +46,7 @@ void learned_destroy(struct learned *learned)
         return;
     for (size_t i = 0; i < learned->count; i++)
         grant_clear(&learned->items[i]);
+    text_wipe(learned);
     free(learned);
 }
 
@@ -70,43 +90,39 @@ static int read_peers(struct learned *learned, const struct json_at *root, struc
     return 0;
 }
 
-static int read_file(struct learned *learned, const char *path, struct error *err)
-{
-    struct json *document;
-    struct json_at root;
-    void *text = NULL;
-    size_t length;
-    int rc = file_read(AT_FDCWD, path, BYTES_MAX, &text, &length, err);
-
-    if (rc < 0)
-        return rc;
-    document = json_parse(text, length, err);
-    if (document != NULL)
-        root = json_root(document);
-    rc = document != NULL ? read_peers(learned, &root, err) : -EINVAL;
-    json_destroy(document);
-    /* Secrets of invitations stand there, too. */
-    explicit_bzero(text, length);
-    free(text);
-    return rc;
-}
-
-struct learned *learned_load(const char *state_dir)
+struct learned *learned_read(const char *state_dir)
 {
     struct learned *learned = calloc(1, sizeof *learned);
-    char path[PATH_MAX];
     struct error err;
     int rc;
 
     if (learned == NULL)
         return NULL;
-    snprintf(path, sizeof path, "%s/" PEERS_LEARNED_FILE, state_dir);
-    rc = read_file(learned, path, &err);
+    snprintf(learned->path, sizeof learned->path, "%s/" PEERS_LEARNED_FILE, state_dir);
+    rc = file_read(AT_FDCWD, learned->path, BYTES_MAX, &learned->text, &learned->length, &err);
     if (rc < 0 && rc != -ENOENT)
-        log_warn("%s: %s; a peer that stands and is not in the configuration may begin nothing "
-                 "until it is set again",
-                 path, err.message);
+        warn(learned, &err);
     return learned;
+}
+
+void learned_parse(struct learned *learned)
+{
+    struct json *document;
+    struct json_at root;
+    struct error err = {.message = "out of memory"};
+    int rc = -EINVAL;
+
+    if (learned->text == NULL)
+        return;
+    document = json_parse(learned->text, learned->length, &err);
+    if (document != NULL) {
+        root = json_root(document);
+        rc = read_peers(learned, &root, &err);
+    }
+    if (rc < 0)
+        warn(learned, &err);
+    json_destroy(document);
+    text_wipe(learned);
 }
 
 const struct grant *learned_of(const struct learned *learned, const struct prefix *prefix)

@@ -11,9 +11,12 @@
 
 struct learned;
 
-/* Without the file, or where it can't be read, which is logged, nobody was learned. NULL without
- * memory. */
-struct learned *learned_load(const char *state_dir);
+/* The file's bytes alone, which are of somebody with fewer rights: nobody was learned until
+ * learned_parse(). Without the file, or where it can't be read, which is logged, nobody was at all.
+ * NULL without memory. */
+struct learned *learned_read(const char *state_dir);
+/* Takes the bytes apart, once. What can't be parsed is logged, and nobody further was learned. */
+void learned_parse(struct learned *learned);
 void learned_destroy(struct learned *learned);
 /* The grant of the learned peer whose overlay address that is, under a name that no peer can have;
  * NULL where it is nobody's. */

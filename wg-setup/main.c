@@ -579,7 +579,7 @@ static int prepare(struct program *program, struct error *err)
         program->grants = grants_load(program->config, &program->interface, err);
         if (program->grants == NULL)
             return -EINVAL;
-        rc = grants_learn(program->grants);
+        rc = grants_read_learned(program->grants, err);
         state_dir = grants_state_dir(program->grants);
         program->names = names_new(NAMES_PATH, program->interface.name);
     }
@@ -589,7 +589,11 @@ static int prepare(struct program *program, struct error *err)
         program->sysctls = sysctls_new("/proc/sys", SYSCTL_SHARED, state_dir, err);
         rc = program->sysctls ? 0 : -EIO;
     }
-    return rc < 0 ? rc : limits_apply(err);
+    if (rc == 0)
+        rc = limits_apply(err);
+    if (rc == 0 && program->grants != NULL)
+        grants_learn(program->grants);
+    return rc;
 }
 
 /* Settings that the tunnel changed are put back with it, the others last. */

@@ -378,12 +378,13 @@ static void only_overlay_addresses_may_be_told(void **state)
 static const uint8_t dave_key[ID_KEY_BYTES] = {3}, eve_key[ID_KEY_BYTES] = {4};
 
 /* What stands in peers.json: %1$s is carol's id, %2$s dave's, %3$s eve's. */
-static struct grants *load_learned(const char *learned)
+static struct grants *read_learned(const char *learned)
 {
     char folder[] = "/tmp/test-grants-folder-XXXXXX", file[64], text[512];
     char dave_id[ID_TEXT_LENGTH + 1], eve_id[ID_TEXT_LENGTH + 1];
     struct interface interface;
     struct grants *grants;
+    struct error err;
     FILE *out;
 
     id_encode(dave_key, dave_id);
@@ -401,9 +402,17 @@ static struct grants *load_learned(const char *learned)
              folder, bob_id, "PG1AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQTCQKRMFYYDENBWHA5DYPQNTDNSA");
     write_config(text);
     grants = load(&interface);
-    assert_int_equal(grants_learn(grants), 0);
+    assert_int_equal(grants_read_learned(grants, &err), 0);
     unlink(file);
     rmdir(folder);
+    return grants;
+}
+
+static struct grants *load_learned(const char *learned)
+{
+    struct grants *grants = read_learned(learned);
+
+    grants_learn(grants);
     return grants;
 }
 
@@ -445,6 +454,21 @@ static void a_learned_peer_that_stands_begins_what_it_could_before(void **state)
     grants_destroy(again);
 }
 
+/* So that bytes of another user are taken apart without rights that it does not have. */
+static void what_was_learned_is_parsed_later_than_read(void **state)
+{
+    struct grants *grants = read_learned(LEARNED), *never = read_learned(LEARNED);
+
+    (void)state;
+    assert_int_equal(standing(grants, carol_key)->inbound.kind, INBOUND_NONE);
+    grants_learn(grants);
+    assert_int_equal(standing(grants, carol_key)->inbound.kind, INBOUND_LIST);
+    grants_learn(grants);
+    assert_int_equal(standing(grants, carol_key)->inbound.kind, INBOUND_LIST);
+    grants_destroy(grants);
+    grants_destroy(never);
+}
+
 static void who_stands_and_is_no_peer_begins_nothing(void **state)
 {
     static const char *const files[] = {LEARNED, NULL, "{\"version\": 1, \"pee", "{}",
@@ -483,6 +507,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_still_granted_after_a_change, setup, teardown),
         cmocka_unit_test_setup_teardown(a_learned_peer_that_stands_begins_what_it_could_before,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_learned_is_parsed_later_than_read, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(who_stands_and_is_no_peer_begins_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(only_overlay_addresses_may_be_told, setup, teardown),
     };
