@@ -93,23 +93,31 @@ bool forward_is_announced(const char *line, char interface[INTERFACE_NAME_SIZE])
            length == 0 && (flags & (RTF_DEFAULT | RTF_ADDRCONF)) == (RTF_DEFAULT | RTF_ADDRCONF);
 }
 
-/* A host that forwards ignores routers' announcements, and drops the routes it has from them,
- * unless accept_ra is 2. */
-static int keep_announced(struct forward *forward, struct error *err)
+int forward_keep_announced(struct sysctls *sysctls, FILE *routes, struct error *err)
 {
     char line[512], interface[INTERFACE_NAME_SIZE], name[64], now[SYSCTL_VALUE_MAX];
-    FILE *file = fopen("/proc/net/ipv6_route", "re");
     int rc = 0;
 
-    while (rc == 0 && file != NULL && fgets(line, sizeof line, file) != NULL) {
+    while (rc == 0 && fgets(line, sizeof line, routes) != NULL) {
         if (!forward_is_announced(line, interface))
             continue;
         snprintf(name, sizeof name, "net/ipv6/conf/%s/accept_ra", interface);
-        if (sysctls_get(forward->sysctls, name, now) && strcmp(now, "1") == 0)
-            rc = sysctls_set(forward->sysctls, name, "2", err);
+        /* 2 may be by another one of us, which would take it along when it ends. */
+        if (sysctls_get(sysctls, name, now) && (strcmp(now, "1") == 0 || strcmp(now, "2") == 0))
+            rc = sysctls_set(sysctls, name, "2", err);
     }
-    if (file != NULL)
-        fclose(file);
+    return rc;
+}
+
+static int keep_announced(struct forward *forward, struct error *err)
+{
+    FILE *routes = fopen("/proc/net/ipv6_route", "re");
+    int rc;
+
+    if (routes == NULL)
+        return 0;
+    rc = forward_keep_announced(forward->sysctls, routes, err);
+    fclose(routes);
     return rc;
 }
 

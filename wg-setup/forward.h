@@ -29,5 +29,9 @@ void forward_undo(struct forward *forward);
  * is a default route that a router announced, with the interface's name then. */
 void forward_write(FILE *out, const char *interface);
 bool forward_is_announced(const char *line, char interface[INTERFACE_NAME_SIZE]);
+/* For them too: sets accept_ra of the interfaces with such routes in `routes`, lines of that file,
+ * to 2 where it is 1, or 2 by another one of us. A host that forwards drops the routes otherwise.
+ * 0, or -errno with `err` filled. */
+int forward_keep_announced(struct sysctls *sysctls, FILE *routes, struct error *err);
 
 #endif
