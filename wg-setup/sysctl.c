@@ -77,16 +77,21 @@ static int fail(struct error *err, int rc, const char *name, const char *what)
     return rc;
 }
 
-/* The file: the boot's id, then a line "NAME VALUE WHO" each. */
+/* The file: the boot's id, then a line "NAME VALUE WHO" each; one that is not shared may go without
+ * WHO. */
 
 static bool take_entry(struct sysctls *sysctls, const char *line)
 {
     struct entry entry;
     char more;
+    int fields = sscanf(line, LINE_FORMAT, entry.name, entry.before, entry.who, &more);
 
-    if (sysctls->count == SYSCTL_MAX ||
-        sscanf(line, LINE_FORMAT, entry.name, entry.before, entry.who, &more) != 3 ||
-        strncmp(entry.name, "net/", 4) != 0 || strstr(entry.name, "..") != NULL)
+    if (fields == 2 && !sysctls->shared) {
+        memcpy(entry.who, sysctls->who, sizeof entry.who);
+        fields = 3;
+    }
+    if (sysctls->count == SYSCTL_MAX || fields != 3 || strncmp(entry.name, "net/", 4) != 0 ||
+        strstr(entry.name, "..") != NULL)
         return false;
     sysctls->entries[sysctls->count++] = entry;
     return true;
@@ -181,6 +186,18 @@ static int save(const struct sysctls *sysctls, struct error *err)
     return rc;
 }
 
+/* Ours, or else one of somebody else's. */
+static struct entry *find(struct sysctls *sysctls, const char *name, bool ours)
+{
+    for (size_t i = 0; i < sysctls->count; i++) {
+        struct entry *entry = &sysctls->entries[i];
+
+        if (strcmp(entry->name, name) == 0 && (strcmp(entry->who, sysctls->who) == 0) == ours)
+            return entry;
+    }
+    return NULL;
+}
+
 /* Unlike the namespace's inode number, its cookie is never another one's until the next boot. */
 static bool network_cookie(uint64_t *cookie)
 {
@@ -193,7 +210,50 @@ static bool network_cookie(uint64_t *cookie)
     return told;
 }
 
+static void merge(struct sysctls *sysctls, const struct entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count && sysctls->count < SYSCTL_MAX; i++)
+        if (strcmp(entries[i].who, sysctls->who) == 0 &&
+            find(sysctls, entries[i].name, true) == NULL)
+            sysctls->entries[sysctls->count++] = entries[i];
+}
+
+/* Shares what was kept in the state folder when it could not be. */
+static void take_over(struct sysctls *sysctls, int state, const struct entry *entries, size_t count)
+{
+    struct error err;
+    int rc = lock(sysctls, &err);
+
+    if (rc == 0) {
+        merge(sysctls, entries, count);
+        rc = unlock(sysctls, save(sysctls, &err));
+    }
+    if (rc < 0)
+        log_warn("settings that were kept before can't be shared: %s", err.message);
+    else if (unlinkat(state, SYSCTL_FILE, 0) < 0)
+        log_warn("settings that were kept before can't be forgotten: %s", strerror(errno));
+}
+
 /* Takes the place of the state folder's descriptor. */
+static void switch_to(struct sysctls *sysctls, int fd, uint64_t cookie)
+{
+    struct entry entries[SYSCTL_MAX];
+    struct error err;
+    int state = sysctls->folder;
+    size_t count;
+
+    if (load(sysctls, &err) < 0)
+        log_warn("%s", err.message);
+    count = sysctls->count;
+    memcpy(entries, sysctls->entries, count * sizeof entries[0]);
+    sysctls->folder = fd;
+    sysctls->shared = true;
+    snprintf(sysctls->file, sizeof sysctls->file, SYSCTL_FILE "-%" PRIu64, cookie);
+    if (count > 0)
+        take_over(sysctls, state, entries, count);
+    close(state);
+}
+
 static void share(struct sysctls *sysctls, const char *shared)
 {
     struct error err = {.message = "the kernel tells no network namespaces apart"};
@@ -201,10 +261,7 @@ static void share(struct sysctls *sysctls, const char *shared)
     int fd = network_cookie(&cookie) ? folder_open(shared, 0700, &err) : -ENOTSUP;
 
     if (fd >= 0 && faccessat(fd, ".", W_OK, AT_EACCESS) == 0) {
-        close(sysctls->folder);
-        sysctls->folder = fd;
-        sysctls->shared = true;
-        snprintf(sysctls->file, sizeof sysctls->file, SYSCTL_FILE "-%" PRIu64, cookie);
+        switch_to(sysctls, fd, cookie);
         return;
     }
     log_info("settings of the kernel are not shared with other interfaces: %s",
@@ -233,16 +290,12 @@ static int open_folder(struct sysctls *sysctls, const char *shared, const char *
 static int open_both(struct sysctls *sysctls, const char *proc, const char *shared,
                      const char *state_dir, struct error *err)
 {
-    int rc = open_folder(sysctls, shared, state_dir, err);
-
-    if (rc < 0)
-        return rc;
     sysctls->proc = open(proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (sysctls->proc < 0)
         return fail(err, -errno, proc, "read");
     if (read_line(sysctls->proc, BOOT_ID, sysctls->boot_id, sizeof sysctls->boot_id) < 0)
         snprintf(sysctls->boot_id, sizeof sysctls->boot_id, "-");
-    return 0;
+    return open_folder(sysctls, shared, state_dir, err);
 }
 
 struct sysctls *sysctls_new(const char *proc, const char *shared, const char *state_dir,
@@ -273,18 +326,6 @@ void sysctls_destroy(struct sysctls *sysctls)
 }
 
 /* Setting */
-
-/* Ours, or else one of somebody else's. */
-static struct entry *find(struct sysctls *sysctls, const char *name, bool ours)
-{
-    for (size_t i = 0; i < sysctls->count; i++) {
-        struct entry *entry = &sysctls->entries[i];
-
-        if (strcmp(entry->name, name) == 0 && (strcmp(entry->who, sysctls->who) == 0) == ours)
-            return entry;
-    }
-    return NULL;
-}
 
 bool sysctls_get(const struct sysctls *sysctls, const char *name, char value[SYSCTL_VALUE_MAX])
 {

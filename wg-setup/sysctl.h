@@ -21,9 +21,9 @@
 struct sysctls;
 
 /* `proc` is /proc/sys and `shared` SYSCTL_SHARED but for tests. Whoever comes with the same
- * `state_dir` is the same; where `shared` can't be written, the file is there, and not shared. What
- * was kept before the machine's last start is forgotten, for so did the kernel. NULL with `err`
- * filled. */
+ * `state_dir` is the same; where `shared` can't be written, the file is there, and not shared,
+ * until `shared` can. What was kept before the machine's last start is forgotten, for so did the
+ * kernel. NULL with `err` filled. */
 struct sysctls *sysctls_new(const char *proc, const char *shared, const char *state_dir,
                             struct error *err);
 /* Leaves everything as it is. */

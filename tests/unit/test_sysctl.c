@@ -49,12 +49,17 @@ static const char *value(const char *name)
     return text;
 }
 
-static bool is_kept(void)
+static bool is_there(const char *name)
 {
     char path[200];
 
-    snprintf(path, sizeof path, "%s/" SYSCTL_FILE, state);
+    snprintf(path, sizeof path, "%s/%s", state, name);
     return access(path, F_OK) == 0;
+}
+
+static bool is_kept(void)
+{
+    return is_there(SYSCTL_FILE);
 }
 
 static void make_folder(const char *name)
@@ -242,8 +247,9 @@ static void a_file_leads_to_nothing_but_settings(void **unused)
     write_file(state, "target", "mine\n");
     snprintf(target, sizeof target, "net/../..%s/target", state + strlen("/tmp"));
     snprintf(text, sizeof text,
-             "first-boot\n%s 1 %s\n/etc/passwd 1 %s\nnospace\n" FORWARD " 7 %s\n" OTHER " 9\n",
-             target, who, who, who);
+             "first-boot\n%s 1 %s\n/etc/passwd 1 %s\nnospace\n" FORWARD " 7 %s\n" OTHER
+             " 9 %s more\n",
+             target, who, who, who, who);
     write_file(state, SYSCTL_FILE, text);
     sysctls = begin();
     assert_int_equal(sysctls_restore_all(sysctls, NULL, &err), 0);
@@ -331,6 +337,84 @@ static void a_setting_that_somebody_undid_is_still_put_back_as_it_was(void **unu
     sysctls_destroy(two);
 }
 
+/* What stands in the state folder of one, kept when it could not be shared. */
+static void kept_before(const char *text)
+{
+    char path[200];
+
+    snprintf(path, sizeof path, "%s/one", state);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_file(path, SYSCTL_FILE, text);
+    write_file(proc, FORWARD, "1\n");
+}
+
+static void what_was_kept_unshared_is_shared_once(void **unused)
+{
+    struct sysctls *one, *two;
+
+    (void)unused;
+    kept_before("first-boot\n" FORWARD " 0\n");
+    one = begin_shared("one");
+    assert_false(is_there("one/" SYSCTL_FILE));
+    assert_int_equal(files_shared(), 1);
+    two = begin_shared("two");
+    assert_int_equal(sysctls_set(two, FORWARD, "1", &err), 0);
+    assert_int_equal(sysctls_restore_all(one, NULL, &err), 0);
+    assert_string_equal(value(FORWARD), "1");
+    assert_int_equal(sysctls_restore_all(two, NULL, &err), 0);
+    assert_string_equal(value(FORWARD), "0");
+    assert_int_equal(files_shared(), 0);
+    sysctls_destroy(one);
+    sysctls_destroy(two);
+}
+
+static void what_is_shared_already_is_not_taken_over(void **unused)
+{
+    struct sysctls *one = begin_shared("one");
+    char path[200];
+
+    (void)unused;
+    assert_int_equal(sysctls_set(one, FORWARD, "1", &err), 0);
+    sysctls_destroy(one);
+    snprintf(path, sizeof path, "%s/one", state);
+    write_file(path, SYSCTL_FILE, "first-boot\n" FORWARD " 7\n");
+    one = begin_shared("one");
+    assert_false(is_there("one/" SYSCTL_FILE));
+    assert_int_equal(sysctls_restore(one, FORWARD, &err), 0);
+    assert_string_equal(value(FORWARD), "0");
+    assert_int_equal(files_shared(), 0);
+    sysctls_destroy(one);
+}
+
+static void what_another_boot_kept_unshared_is_not_taken_over(void **unused)
+{
+    struct sysctls *one;
+
+    (void)unused;
+    kept_before("earlier-boot\n" FORWARD " 0\n");
+    one = begin_shared("one");
+    assert_int_equal(files_shared(), 0);
+    assert_int_equal(sysctls_restore_all(one, NULL, &err), 0);
+    assert_string_equal(value(FORWARD), "1");
+    sysctls_destroy(one);
+}
+
+static void what_somebody_else_kept_unshared_is_not_taken_over(void **unused)
+{
+    struct sysctls *one;
+    char path[200];
+
+    (void)unused;
+    kept_before("first-boot\n" FORWARD " 0\n");
+    snprintf(path, sizeof path, "%s/one/" SYSCTL_FILE, state);
+    if (chown(path, 64711, 64711) < 0)
+        skip();
+    one = begin_shared("one");
+    assert_true(is_there("one/" SYSCTL_FILE));
+    assert_int_equal(files_shared(), 0);
+    sysctls_destroy(one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +433,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_setting_that_somebody_undid_is_still_put_back_as_it_was,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_leads_to_nothing_but_settings, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_kept_unshared_is_shared_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_shared_already_is_not_taken_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_another_boot_kept_unshared_is_not_taken_over, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_somebody_else_kept_unshared_is_not_taken_over, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
