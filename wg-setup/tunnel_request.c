@@ -192,6 +192,25 @@ static struct peer *peer_for(struct tunnel *t, const char *name, const uint8_t k
     return holder;
 }
 
+/* WireGuard must let nothing in that the rules for what peers may begin don't know of. */
+static void change_undo(struct tunnel *t, const struct peer *peer, const struct device_peer *wanted,
+                        bool fresh)
+{
+    struct device_peer before = {.remove = true};
+    struct error err;
+
+    if (!fresh) {
+        before = peer->device;
+        before.set_allowed = wanted->set_allowed;
+        before.set_preshared = wanted->set_preshared;
+    }
+    memcpy(before.public_key, wanted->public_key, KEY_BYTES);
+    if (t->ops->set_peer(t->interface.name, &before, &err) < 0 ||
+        tunnel_routes(t, peer, wanted, &before, &err) < 0)
+        log_error("peer '%s': %s", peer->name, err.message);
+    sodium_memzero(before.preshared_key, sizeof before.preshared_key);
+}
+
 /* Only what differs is set, so that a peer that is there already notices nothing. */
 static int peer_change(struct tunnel *t, struct peer *peer, struct device_peer *wanted, bool fresh,
                        struct error *err)
@@ -205,9 +224,14 @@ static int peer_change(struct tunnel *t, struct peer *peer, struct device_peer *
     wanted->set_keepalive = !fresh && peer->has_path && peer->keepalive_now != wanted->keepalive;
     if (wanted->set_allowed || wanted->set_preshared || wanted->set_keepalive)
         rc = t->ops->set_peer(t->interface.name, wanted, err);
-    if (rc == 0 && wanted->set_keepalive)
+    if (rc < 0)
+        return rc;
+    if (wanted->set_keepalive)
         peer->keepalive_now = wanted->keepalive;
-    return rc < 0 ? rc : tunnel_routes(t, peer, old, wanted, err);
+    rc = tunnel_routes(t, peer, old, wanted, err);
+    if (rc < 0)
+        change_undo(t, peer, wanted, fresh);
+    return rc;
 }
 
 /* To WireGuard it is a new peer then; nothing else of it is touched. */

@@ -40,8 +40,9 @@ static struct world {
     unsigned applied;
     char addresses[WORLD_MAX][INET6_ADDRSTRLEN];
     size_t address_count;
-    bool refuse; /* nftables does */
-    bool deaf;   /* WireGuard takes nothing */
+    bool refuse;       /* nftables does */
+    bool deaf;         /* WireGuard takes nothing */
+    bool refuse_route; /* the next one */
     char inbound[200]; /* restricted prefixes */
     bool inbound_stands, inbound_gone;
     bool ruled[2], marks; /* networks: IPv4's, IPv6's rules, and the table of marks */
@@ -406,7 +407,6 @@ int address_route(const char *interface, const struct prefix *to, uint32_t table
 {
     assert_int_equal(table == 254, to->length == (to->family == AF_INET ? 32 : 128));
     (void)interface;
-    (void)err;
     for (size_t i = 0; i < world.route_count; i++) {
         if (!prefix_equal(&world.routes[i], to))
             continue;
@@ -415,6 +415,11 @@ int address_route(const char *interface, const struct prefix *to, uint32_t table
             say("unroute ");
         }
         return 0;
+    }
+    if (add && world.refuse_route) {
+        world.refuse_route = false;
+        error_set(err, "route", "refused");
+        return -EIO;
     }
     if (add) {
         world.routes[world.route_count++] = *to;
@@ -1101,6 +1106,29 @@ static void an_adopted_peer_that_can_not_be_set_stays_ruled(void **state)
     }
 }
 
+static void wireguard_keeps_nothing_that_has_no_route(void **state)
+{
+    struct tunnel *t = open_at(0);
+
+    (void)state;
+    tunnel_inbound_set(t, open_all, NULL);
+    world.refuse_route = true;
+    said_inbound = "none";
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), -EIO);
+    assert_int_equal(world.peer_count + world.route_count, 0);
+    said_inbound = "none";
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.2/32", 25), 0);
+    world.refuse_route = true;
+    said_inbound = "none";
+    assert_int_equal(set(t, "bob", KEY_B, "10.66.0.9/32", 25), -EIO);
+    assert_string_equal(world.inbound, "10.66.0.2/32 ");
+    assert_int_equal(world.peers[0].allowed_count, 1);
+    assert_int_equal(world.peers[0].allowed[0].address[3], 2);
+    assert_int_equal(world.route_count, 1);
+    assert_int_equal(world.routes[0].address[3], 2);
+    tunnel_destroy(t);
+}
+
 static void nobody_comes_in_where_nothing_can_be_ruled(void **state)
 {
     struct tunnel *t = joined();
@@ -1257,6 +1285,7 @@ int main(void)
         cmocka_unit_test_setup(a_changed_grant_rules_at_once, setup),
         cmocka_unit_test_setup(an_adopted_peer_stays_ruled, setup),
         cmocka_unit_test_setup(an_adopted_peer_that_can_not_be_set_stays_ruled, setup),
+        cmocka_unit_test_setup(wireguard_keeps_nothing_that_has_no_route, setup),
         cmocka_unit_test_setup(nobody_comes_in_where_nothing_can_be_ruled, setup),
         cmocka_unit_test_setup(a_peer_goes_whose_rules_are_gone_for_good, setup),
         cmocka_unit_test_setup(a_network_has_rules_before_its_route, setup),
