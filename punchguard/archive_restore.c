@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * An archive becomes the state folder, wholly or not at all.
+ * An archive becomes the state folder: all is written before anything is replaced.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -163,26 +163,13 @@ static void stage_clear(int state, int stage)
     unlinkat(state, STAGE, AT_REMOVEDIR);
 }
 
-static int put_in_place(const struct archive *archive, int state, const uid_t *owner,
-                        const gid_t *group, struct error *err)
-{
-    int stage = open_in(state, STAGE, owner, group, err), rc;
-
-    if (stage < 0)
-        return stage;
-    rc = stage_all(archive, state, stage, owner, group, err);
-    if (rc == 0)
-        rc = move_all(archive, state, stage, err);
-    stage_clear(state, stage);
-    return rc;
-}
-
 static int remove_stale(const struct archive *archive, int state, struct error *err)
 {
     for (size_t i = 0; i < sizeof stale / sizeof stale[0]; i++)
         if (archive_file_named(archive, stale[i]) == NULL && unlinkat(state, stale[i], 0) < 0 &&
             errno != ENOENT)
             return failed(err, "remove", stale[i]);
+    fsync(state);
     return 0;
 }
 
@@ -204,6 +191,7 @@ static int remove_others_in(const struct archive *archive, int state, const char
             fstatat(folder, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(about.st_mode) && unlinkat(folder, entry->d_name, 0) < 0)
             rc = failed(err, "remove", full);
+    fsync(folder);
     closedir(listing);
     return rc;
 }
@@ -224,6 +212,25 @@ static int remove_others(const struct archive *archive, int state, struct error 
             S_ISDIR(about.st_mode))
             rc = remove_others_in(archive, state, entry->d_name, err);
     closedir(listing);
+    return rc;
+}
+
+/* In that order a new identity never has the peers and paths of the old one. */
+static int put_in_place(const struct archive *archive, int state, bool replace, const uid_t *owner,
+                        const gid_t *group, struct error *err)
+{
+    int stage = open_in(state, STAGE, owner, group, err), rc;
+
+    if (stage < 0)
+        return stage;
+    rc = stage_all(archive, state, stage, owner, group, err);
+    if (rc == 0)
+        rc = remove_stale(archive, state, err);
+    if (rc == 0 && replace)
+        rc = remove_others(archive, state, err);
+    if (rc == 0)
+        rc = move_all(archive, state, stage, err);
+    stage_clear(state, stage);
     return rc;
 }
 
@@ -267,11 +274,7 @@ int archive_restore(const struct archive *archive, const char *state_dir, bool r
         return state;
     rc = check_identity(archive, state, replace, err);
     if (rc == 0)
-        rc = put_in_place(archive, state, owner, group, err);
-    if (rc == 0)
-        rc = remove_stale(archive, state, err);
-    if (rc == 0 && replace)
-        rc = remove_others(archive, state, err);
+        rc = put_in_place(archive, state, replace, owner, group, err);
     if (rc < 0)
         error_prefix(err, "%.200s: ", state_dir);
     close(state);

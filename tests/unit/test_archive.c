@@ -244,6 +244,28 @@ static void where_not_all_can_be_written_all_is_as_it_was(void **state)
     assert_int_equal(system(path), 0);
 }
 
+/* A folder, which no file can be written over and which is not removed as one. */
+static void where_it_ends_early_the_identity_is_not_the_new_one(void **state)
+{
+    static const char *const in_the_way[] = {"resume", "peers.json", "tox/tox.save"};
+
+    (void)state;
+    export_it();
+    make_folder(to, "tox");
+    for (size_t i = 0; i < sizeof in_the_way / sizeof in_the_way[0]; i++) {
+        put(to, "identity.key", "you\n");
+        make_folder(to, in_the_way[i]);
+        assert_true(import_it(true) < 0);
+        holds("identity.key", "you\n");
+        snprintf(path, sizeof path, "%s/%s", to, in_the_way[i]);
+        assert_int_equal(rmdir(path), 0);
+        assert_int_equal(import_it(true), 0);
+        holds("identity.key", "me\n");
+        snprintf(path, sizeof path, "rm %s/peers.json %s/tox/tox.save", to, to);
+        assert_int_equal(system(path), 0);
+    }
+}
+
 static void nothing_of_a_transport_outlasts_the_identity_that_is_replaced(void **state)
 {
     (void)state;
@@ -329,6 +351,7 @@ int main(void)
         TEST(without_an_identity_there_is_nothing_to_export),
         TEST(nothing_leads_out_of_the_folder),
         TEST(where_not_all_can_be_written_all_is_as_it_was),
+        TEST(where_it_ends_early_the_identity_is_not_the_new_one),
         TEST(nothing_of_a_transport_outlasts_the_identity_that_is_replaced),
         TEST(a_folder_that_root_makes_is_the_brokers_own),
         TEST(a_link_in_the_way_is_not_followed),
