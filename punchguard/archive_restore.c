@@ -20,9 +20,19 @@
 /* What is written before anything is replaced, as files named by numbers. */
 #define STAGE ".import"
 
-/* What would bring back the peers and paths from before. */
-static const char *const stale[] = {ARCHIVE_IDENTITY ".previous", ARCHIVE_PEERS ".previous",
-                                    ARCHIVE_PEERS, "resume"};
+/* What would bring back the peers and paths from before, or still tells of them, with what
+ * file_write() leaves where the power fails. */
+static const char *const stale[] = {
+    ARCHIVE_IDENTITY ".previous",
+    ARCHIVE_PEERS ".previous",
+    ARCHIVE_PEERS ".broken",
+    ARCHIVE_PEERS,
+    "resume",
+    "." ARCHIVE_IDENTITY ".new",
+    "." ARCHIVE_IDENTITY ".previous.new",
+    "." ARCHIVE_PEERS ".new",
+    "." ARCHIVE_PEERS ".previous.new",
+};
 
 static int check_identity(const struct archive *archive, int state, bool replace, struct error *err)
 {

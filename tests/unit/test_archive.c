@@ -128,12 +128,18 @@ static void what_makes_a_device_itself_is_moved(void **state)
 
 static void another_identity_is_lost_only_where_it_was_asked_for(void **state)
 {
+    /* What the broker puts aside, and what a power failure leaves. */
+    static const char *const aside[] = {"peers.json.broken", ".identity.key.new", ".peers.json.new",
+                                        ".identity.key.previous.new", ".peers.json.previous.new"};
+
     (void)state;
     export_it();
     put(to, "identity.key", "you\n");
     put(to, "identity.key.previous", "you\n");
     put(to, "peers.json.previous", "{you}");
     put(to, "resume", "x");
+    for (size_t i = 0; i < sizeof aside / sizeof aside[0]; i++)
+        put(to, aside[i], "you");
     assert_int_equal(import_it(false), -EEXIST);
     assert_string_equal(err.code, "exists");
     snprintf(path, sizeof path, "%s/identity.key.previous", to);
@@ -143,6 +149,8 @@ static void another_identity_is_lost_only_where_it_was_asked_for(void **state)
     holds("identity.key.previous", NULL);
     holds("peers.json.previous", NULL);
     holds("resume", NULL);
+    for (size_t i = 0; i < sizeof aside / sizeof aside[0]; i++)
+        holds(aside[i], NULL);
 }
 
 static void without_peers_an_identity_is_whole(void **state)
