@@ -19,7 +19,7 @@
 
 #include "punchguard/archive.h"
 
-static char from[64], to[64], path[160];
+static char from[64], to[64], path[256];
 static struct archive archive;
 static struct error err;
 static char *text;
@@ -338,6 +338,42 @@ static void a_folder_that_root_makes_is_the_brokers_own(void **state)
     belongs_to_the_broker("", geteuid(), getegid(), 0700);
 }
 
+static int import_for_the_broker(void)
+{
+    uid_t user = 64711;
+    gid_t group = 64712;
+    int rc;
+
+    assert_int_equal(archive_parse(&archive, text, length, &err), 0);
+    rc = archive_restore(&archive, to, true, &user, &group, &err);
+    archive_clear(&archive);
+    return rc;
+}
+
+/* The state folder is the broker's user's, who may put anything there. */
+static void what_is_in_the_way_of_an_import_is_not_used(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    export_it();
+    make_folder(to, ".import");
+    put(to, ".import/0", "left by one that was cut short");
+    put(to, ".import/.1.new", "left by one that was cut short");
+    assert_int_equal(import_for_the_broker(), 0);
+    make_folder(to, ".import");
+    put(to, ".import/own", "theirs");
+    assert_int_equal(chown(path, 64711, 64712), 0);
+    assert_true(import_for_the_broker() < 0);
+    assert_non_null(strstr(err.message, ".import"));
+    snprintf(path, sizeof path, "rm -r %s/.import && ln -s %s %s/.import", to, from, to);
+    assert_int_equal(system(path), 0);
+    assert_int_equal(import_for_the_broker(), 0);
+    holds(".import", NULL);
+    snprintf(path, sizeof path, "%s/identity.key", from);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static void a_link_in_the_way_is_not_followed(void **state)
 {
     (void)state;
@@ -362,6 +398,7 @@ int main(void)
         TEST(where_it_ends_early_the_identity_is_not_the_new_one),
         TEST(nothing_of_a_transport_outlasts_the_identity_that_is_replaced),
         TEST(a_folder_that_root_makes_is_the_brokers_own),
+        TEST(what_is_in_the_way_of_an_import_is_not_used),
         TEST(a_link_in_the_way_is_not_followed),
     };
 
