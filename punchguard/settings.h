@@ -16,7 +16,9 @@ struct settings {
     char config[4096]; /* absolute, where the file is there */
     bool there;        /* the configuration could be read */
     char socket[sizeof((struct sockaddr_un *)0)->sun_path];
-    bool elsewhere; /* the command line named another socket than the configuration's */
+    /* The command line named another socket than the configuration's; false and `uncertain` where the
+     * configuration could not be read, so that this is not known. */
+    bool elsewhere, uncertain;
     char state_dir[4096];
 };
 

@@ -460,6 +460,9 @@ start)
     ;;
 is-active) [ -e /run/broker.pid ] ;;
 show)
+    case $2 in
+    --property=MainPID) echo "MainPID=$(cat /run/broker.pid)"; exit ;;
+    esac
     case $(cat /run/fails 2>/dev/null) in
     '') printf '%s\n' Result=success ActiveState=activating SubState=start ExecMainStatus=0 ;;
     2) printf '%s\n' Result=exit-code ActiveState=failed SubState=failed ExecMainStatus=2 ;;
@@ -519,6 +522,32 @@ def up_and_down_go_by_systemd_where_it_runs(folder):
         said = alice.host.run([*command, "down", "--keep"])
         assert "systemd starts it again" in said and "stay" in said, said
         assert alice.host.run(["ip", "link", "show", "pg0"])
+
+
+@scenario(timeout=60)
+def down_finds_the_services_broker_by_any_name_of_its_socket(folder):
+    with Lab(folder) as lab:
+        alice, _ = _pair(lab)
+        command, etc = _systemd(alice)
+        conf = f"{etc}/punchguard/conf.json"
+        alice.host.run(["ln", "-s", SOCKET.rsplit("/", 1)[0], "/run/link"])
+        alice.host.run([*command, "up"])
+        alice.host.run([*command, "--socket", f"/run/link/{SOCKET.rsplit('/', 1)[1]}", "down"])
+        asked = alice.host.run(["cat", "/run/systemctl.log"])
+        assert asked.count("stop --quiet") == 1, asked
+        # A configuration that can't be read does not tell which socket the service's broker has.
+        alice.host.run([*command, "up"])
+        alice.host.run(["sh", "-c", f"mv {conf} {conf}.kept && mkdir {conf}"])
+        alice.host.run([*command, "--socket", SOCKET, "down"])
+        asked = alice.host.run(["cat", "/run/systemctl.log"])
+        assert asked.count("stop --quiet") == 2, asked
+        other = alice.start()
+        alice.await_ready()
+        alice.host.run(["sh", "-c", "echo 1 >/run/broker.pid"])
+        alice.host.run([*command, "--socket", SOCKET, "down"])
+        assert other.wait(5) == 0
+        asked = alice.host.run(["cat", "/run/systemctl.log"])
+        assert asked.count("stop --quiet") == 2, "another broker's"
 
 
 @scenario(timeout=60)
