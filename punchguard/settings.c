@@ -83,6 +83,7 @@ static int config_read(struct settings *settings, struct error *err)
     int rc = file_read(AT_FDCWD, settings->config, CONFIG_BYTES_MAX, &text, &length, err);
 
     settings->there = rc == 0;
+    settings->problem = rc;
     if (rc < 0)
         return rc;
     rc = config_parse(text, length, settings, err);
@@ -147,5 +148,5 @@ enum outcome settings_read(const struct context *context, bool may_be_made,
         return take_socket(context->socket, settings, err);
     if (rc == 0 || (!settings->there && context->config == NULL) || (rc == -ENOENT && may_be_made))
         return OUTCOME_OK;
-    return OUTCOME_USAGE;
+    return settings->problem == -EACCES ? OUTCOME_NOT_PERMITTED : OUTCOME_USAGE;
 }

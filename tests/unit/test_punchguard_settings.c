@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -132,6 +134,27 @@ static void which_socket_a_configuration_names_that_cannot_be_read_is_not_known(
     assert_false(settings.uncertain);
 }
 
+static void why_a_configuration_could_not_be_read_is_told(void **state)
+{
+    struct context named = {.config = path}, missing = {.config = "/nonexistent/conf.json"};
+    uid_t user = geteuid();
+
+    (void)state;
+    assert_int_equal(read_text("{}", NULL), OUTCOME_OK);
+    assert_int_equal(settings.problem, 0);
+    assert_int_equal(settings_read(&missing, true, &settings, &err), OUTCOME_OK);
+    assert_int_equal(settings.problem, -ENOENT);
+    assert_int_equal(chmod(path, 0), 0);
+    assert_true(user != 0 || seteuid(65534) == 0);
+    assert_int_equal(settings_read(&named, true, &settings, &err), OUTCOME_NOT_PERMITTED);
+    assert_int_equal(settings.problem, -EACCES);
+    assert_non_null(strstr(err.message, path));
+    named.socket = "/run/y";
+    assert_int_equal(settings_read(&named, true, &settings, &err), OUTCOME_OK);
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
 static int make_file(void **state)
 {
     int fd = mkstemp(path);
@@ -155,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_socket_path_that_does_not_fit_is_refused),
         cmocka_unit_test(another_socket_than_the_configurations_is_told),
         cmocka_unit_test(a_socket_is_the_same_by_whatever_way_its_folder_is_named),
+        cmocka_unit_test(why_a_configuration_could_not_be_read_is_told),
         cmocka_unit_test(which_socket_a_configuration_names_that_cannot_be_read_is_not_known),
     };
 

@@ -586,6 +586,31 @@ def up_makes_what_is_missing(folder):
         host.run([*command, "down"])
 
 
+@scenario(timeout=30)
+def up_makes_no_configuration_over_one_that_it_may_not_read_and_no_torn_one(folder):
+    with Lab(folder) as lab:
+        host = lab.host("alice", lab.home("eim"))
+
+        def up(*argv):
+            done = subprocess.run(host.inside(argv), capture_output=True, text=True, timeout=20)
+            return done.returncode, done.stderr
+
+        usage = host.run([program("punchguard"), "--help"])
+        conf = re.search(r"\((/\S+conf\.json)\)", usage)[1]
+        etc = conf.removesuffix("/punchguard/conf.json")
+        if etc == "/etc":
+            raise Skip("the build's configuration is the machine's own")
+        host.run(["sh", "-c", f"mount -t tmpfs tmpfs {etc} && mkdir {etc}/punchguard && mkdir /run/etc &&"
+                              f"umask 077 && echo {{}} >{conf}"])
+        for options in [], ["-c", conf], ["--socket", "/run/other.sock"]:
+            status, err = up(*_as(61007, 61007), program("punchguard"), *options, "up")
+            assert status == 4 and conf in err and "Permission denied" in err, (options, status, err)
+        status, err = up("prlimit", "--fsize=5", "env", "--ignore-signal=XFSZ", program("punchguard"),
+                         "-c", "/run/etc/conf.json", "up")
+        assert status == 1 and "cannot make /run/etc/conf.json: No space" in err, (status, err)
+        assert not host.run(["ls", "/run/etc"]), "a torn one is left"
+
+
 @scenario(timeout=60)
 def a_second_broker_is_refused_and_a_dead_ones_socket_replaced(folder):
     with Lab(folder) as lab:
