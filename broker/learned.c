@@ -455,6 +455,18 @@ int learned_read(struct learned *learned, const char *state_dir, struct error *e
     return rc;
 }
 
+void learned_forget_broken(const char *state_dir)
+{
+    int folder = folder_open(state_dir, 0700, NULL);
+
+    if (folder < 0)
+        return;
+    if (unlinkat(folder, BROKEN_FILE, 0) < 0 && errno != ENOENT)
+        log_warn("cannot remove " BROKEN_FILE ", which may tell of a removed peer: %s",
+                 strerror(errno));
+    close(folder);
+}
+
 /* Writing */
 
 static void write_text(FILE *out, const char *key, const char *text)

@@ -57,6 +57,8 @@ struct learned {
 int learned_read(struct learned *learned, const char *state_dir, struct error *err);
 /* 0, or -errno with `err` filled and the file as it was. */
 int learned_write(const struct learned *learned, const char *state_dir, struct error *err);
+/* Removes peers.json.broken, which may tell of peers that are removed; that it can't be is logged. */
+void learned_forget_broken(const char *state_dir);
 void learned_clear(struct learned *learned);
 
 /* NULL where there is none. */

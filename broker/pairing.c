@@ -553,6 +553,7 @@ int pairing_remove(struct pairing *pairing, const char *peer, struct error *err)
         learned_peer_put(&pairing->learned, index, &taken);
         goto out;
     }
+    learned_forget_broken(pairing->state_dir);
     joiner_stop(pairing, taken.key);
     learned_peer_accepted(&taken);
     pairing->broker->tell(pairing->data, taken.contact.name, "removed", NULL);

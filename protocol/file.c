@@ -108,6 +108,12 @@ int file_read(int folder, const char *name, size_t max, void **data, size_t *len
 
 int file_write(int folder, const char *name, const void *data, size_t length, struct error *err)
 {
+    return file_write_for(folder, name, data, length, NULL, NULL, err);
+}
+
+int file_write_for(int folder, const char *name, const void *data, size_t length,
+                   const uid_t *owner, const gid_t *group, struct error *err)
+{
     char temporary[256];
     int fd, rc;
 
@@ -118,6 +124,8 @@ int file_write(int folder, const char *name, const void *data, size_t length, st
     if (fd < 0)
         return fail(err, "write", name);
     rc = write_all(fd, data, length);
+    if (rc == 0 && owner != NULL && fchown(fd, *owner, *group) < 0)
+        rc = -errno;
     if (rc == 0 && fsync(fd) < 0)
         rc = -errno;
     if (close(fd) < 0 && rc == 0)

@@ -29,4 +29,9 @@ int file_read_open(int fd, const char *name, size_t max, void **data, size_t *le
  * `err` filled and the old file untouched. */
 int file_write(int folder, const char *name, const void *data, size_t length, struct error *err);
 
+/* The same, and the file is that owner's, where it is not NULL, from before it has its name: no other
+ * file is given away, whoever renames what in the folder. */
+int file_write_for(int folder, const char *name, const void *data, size_t length,
+                   const uid_t *owner, const gid_t *group, struct error *err);
+
 #endif

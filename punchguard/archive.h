@@ -40,7 +40,9 @@ int archive_write(const struct archive *archive, FILE *out);
 int archive_parse(struct archive *archive, const char *text, size_t length, struct error *err);
 /* Writes the files, for that owner where it is not NULL, and so a folder that is missing. Another
  * identity that is there is an error, -EEXIST, or lost with `replace`, with all that transports
- * kept for it. 0, or -errno with `err` filled; where not all can be written nothing is replaced. */
+ * kept for it. 0, or -errno with `err` filled: where not all can be written nothing is replaced, and
+ * what fails later leaves the old identity, or none, perhaps without what was kept for it; the same
+ * call can be made again. */
 int archive_restore(const struct archive *archive, const char *state_dir, bool replace,
                     const uid_t *owner, const gid_t *group, struct error *err);
 /* The id of the device that it makes. 0, or -EINVAL with `err` filled where its key is torn. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * An archive becomes the state folder, wholly or not at all.
+ * An archive becomes the state folder: all is written before anything is replaced.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,9 +20,19 @@
 /* What is written before anything is replaced, as files named by numbers. */
 #define STAGE ".import"
 
-/* What would bring back the peers and paths from before. */
-static const char *const stale[] = {ARCHIVE_IDENTITY ".previous", ARCHIVE_PEERS ".previous",
-                                    ARCHIVE_PEERS, "resume"};
+/* What would bring back the peers and paths from before, or still tells of them, with what
+ * file_write() leaves where the power fails. */
+static const char *const stale[] = {
+    ARCHIVE_IDENTITY ".previous",
+    ARCHIVE_PEERS ".previous",
+    ARCHIVE_PEERS ".broken",
+    ARCHIVE_PEERS,
+    "resume",
+    "." ARCHIVE_IDENTITY ".new",
+    "." ARCHIVE_IDENTITY ".previous.new",
+    "." ARCHIVE_PEERS ".new",
+    "." ARCHIVE_PEERS ".previous.new",
+};
 
 static int check_identity(const struct archive *archive, int state, bool replace, struct error *err)
 {
@@ -48,15 +58,6 @@ static int check_identity(const struct archive *archive, int state, bool replace
     return -EEXIST;
 }
 
-static int own(int folder, const char *name, const uid_t *owner, const gid_t *group,
-               struct error *err)
-{
-    if (owner == NULL || fchownat(folder, name, *owner, *group, AT_SYMLINK_NOFOLLOW) == 0)
-        return 0;
-    error_set(err, "file", "cannot give %s to the broker's user: %s", name, strerror(errno));
-    return -errno;
-}
-
 static int failed(struct error *err, const char *action, const char *name)
 {
     int saved = errno;
@@ -65,18 +66,44 @@ static int failed(struct error *err, const char *action, const char *name)
     return -saved;
 }
 
+static bool is_empty(int folder)
+{
+    DIR *listing = fdopendir(dup(folder));
+    const struct dirent *entry;
+    bool empty = listing != NULL;
+
+    while (empty && (entry = readdir(listing)) != NULL)
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (listing != NULL)
+        closedir(listing);
+    return empty;
+}
+
+/* Takes the descriptor over where it fails. The broker's user owns the folder that it was opened
+ * in, and could have put another there: only one that is this user's and empty is given. */
+static int give(int folder, const char *name, const uid_t *owner, const gid_t *group,
+                struct error *err)
+{
+    struct stat about;
+
+    if (fstat(folder, &about) == 0 && about.st_uid == geteuid() && is_empty(folder) &&
+        fchown(folder, *owner, *group) == 0)
+        return folder;
+    error_set(err, "file", "cannot give the folder %s to the broker's user", name);
+    close(folder);
+    return -EPERM;
+}
+
 /* The folder that is missing is made. A descriptor, or -errno. */
 static int open_in(int state, const char *name, const uid_t *owner, const gid_t *group,
                    struct error *err)
 {
-    int folder, rc = 0;
+    bool made = mkdirat(state, name, 0700) == 0;
+    int folder = openat(state, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (mkdirat(state, name, 0700) == 0)
-        rc = own(state, name, owner, group, err);
-    if (rc < 0)
-        return rc;
-    folder = openat(state, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return folder < 0 ? failed(err, "open the folder", name) : folder;
+    if (folder < 0)
+        return failed(err, "open the folder", name);
+    return made && owner != NULL ? give(folder, name, owner, group, err) : folder;
 }
 
 /* A transport's folder or the state folder; *name is the file's in it. */
@@ -112,9 +139,7 @@ static int stage_all(const struct archive *archive, int state, int stage, const 
             return folder;
         close(folder);
         stage_name(i, staged);
-        rc = file_write(stage, staged, file->data, file->length, err);
-        if (rc == 0)
-            rc = own(stage, staged, owner, group, err);
+        rc = file_write_for(stage, staged, file->data, file->length, owner, group, err);
         if (rc < 0)
             error_prefix(err, "%s: ", file->name);
     }
@@ -153,28 +178,48 @@ static int move_all(const struct archive *archive, int state, int stage, struct 
 
 static void stage_clear(int state, int stage)
 {
-    char staged[24];
+    char staged[24], temporary[32];
 
     for (size_t i = 0; i < ARCHIVE_FILES_MAX; i++) {
         stage_name(i, staged);
         unlinkat(stage, staged, 0);
+        snprintf(temporary, sizeof temporary, ".%s.new", staged);
+        unlinkat(stage, temporary, 0);
     }
     close(stage);
     unlinkat(state, STAGE, AT_REMOVEDIR);
 }
 
-static int put_in_place(const struct archive *archive, int state, const uid_t *owner,
-                        const gid_t *group, struct error *err)
+/* What an import that was cut short left, or somebody put there. */
+static int stage_remove(int state, struct error *err)
 {
-    int stage = open_in(state, STAGE, owner, group, err), rc;
+    int stage = openat(state, STAGE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (stage < 0)
+    if (stage >= 0)
+        stage_clear(state, stage);
+    else if (errno != ENOENT)
+        unlinkat(state, STAGE, 0);
+    if (unlinkat(state, STAGE, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return failed(err, "remove", STAGE);
+    return 0;
+}
+
+/* This user's own and new: the broker's could rename what it likes in one of its own. */
+static int stage_open(int state, struct error *err)
+{
+    int rc = stage_remove(state, err), stage;
+    struct stat about;
+
+    if (rc < 0)
+        return rc;
+    if (mkdirat(state, STAGE, 0700) < 0)
+        return failed(err, "make the folder", STAGE);
+    stage = open_in(state, STAGE, NULL, NULL, err);
+    if (stage < 0 || (fstat(stage, &about) == 0 && about.st_uid == geteuid()))
         return stage;
-    rc = stage_all(archive, state, stage, owner, group, err);
-    if (rc == 0)
-        rc = move_all(archive, state, stage, err);
-    stage_clear(state, stage);
-    return rc;
+    error_set(err, "file", "the folder " STAGE " was replaced by another user's");
+    close(stage);
+    return -EPERM;
 }
 
 static int remove_stale(const struct archive *archive, int state, struct error *err)
@@ -183,6 +228,7 @@ static int remove_stale(const struct archive *archive, int state, struct error *
         if (archive_file_named(archive, stale[i]) == NULL && unlinkat(state, stale[i], 0) < 0 &&
             errno != ENOENT)
             return failed(err, "remove", stale[i]);
+    fsync(state);
     return 0;
 }
 
@@ -204,6 +250,7 @@ static int remove_others_in(const struct archive *archive, int state, const char
             fstatat(folder, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(about.st_mode) && unlinkat(folder, entry->d_name, 0) < 0)
             rc = failed(err, "remove", full);
+    fsync(folder);
     closedir(listing);
     return rc;
 }
@@ -227,17 +274,23 @@ static int remove_others(const struct archive *archive, int state, struct error 
     return rc;
 }
 
-static bool is_empty(int folder)
+/* In that order a new identity never has the peers and paths of the old one. */
+static int put_in_place(const struct archive *archive, int state, bool replace, const uid_t *owner,
+                        const gid_t *group, struct error *err)
 {
-    DIR *listing = fdopendir(dup(folder));
-    const struct dirent *entry;
-    bool empty = listing != NULL;
+    int stage = stage_open(state, err), rc;
 
-    while (empty && (entry = readdir(listing)) != NULL)
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-    if (listing != NULL)
-        closedir(listing);
-    return empty;
+    if (stage < 0)
+        return stage;
+    rc = stage_all(archive, state, stage, owner, group, err);
+    if (rc == 0)
+        rc = remove_stale(archive, state, err);
+    if (rc == 0 && replace)
+        rc = remove_others(archive, state, err);
+    if (rc == 0)
+        rc = move_all(archive, state, stage, err);
+    stage_clear(state, stage);
+    return rc;
 }
 
 /* One that is new, or root's and empty, is given to the broker's user and root's group, as the
@@ -267,11 +320,7 @@ int archive_restore(const struct archive *archive, const char *state_dir, bool r
         return state;
     rc = check_identity(archive, state, replace, err);
     if (rc == 0)
-        rc = put_in_place(archive, state, owner, group, err);
-    if (rc == 0)
-        rc = remove_stale(archive, state, err);
-    if (rc == 0 && replace)
-        rc = remove_others(archive, state, err);
+        rc = put_in_place(archive, state, replace, owner, group, err);
     if (rc < 0)
         error_prefix(err, "%.200s: ", state_dir);
     close(state);

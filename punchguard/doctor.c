@@ -61,15 +61,16 @@ static enum outcome run(struct context *context, int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     struct doctor doctor = {.context = context};
     bool offline = false;
+    enum outcome outcome;
     enum level worst;
     struct error err;
 
     while (command_option(context, argc, argv, "", options, 0, 0) == OPTION_OWN)
         offline = true;
     /* A wrong one is among what is looked for; one that is named must be there all the same. */
-    if (settings_read(context, false, &doctor.settings, &err) != OUTCOME_OK &&
-        !doctor.settings.there)
-        return command_fail(OUTCOME_USAGE, &err);
+    outcome = settings_read(context, false, &doctor.settings, &err);
+    if (outcome != OUTCOME_OK && !doctor.settings.there)
+        return command_fail(outcome, &err);
     doctor.findings.aloud = !context->json;
     read_config(&doctor);
     doctor_ask_broker(&doctor);

@@ -12,18 +12,18 @@
 #include <unistd.h>
 
 #include "protocol/file.h"
+#include "protocol/identity_key.h"
 #include "punchguard/doctor.h"
 
 #define CHECK "addresses"
 #define OWN   "this device"
 
 #define PEERS_MAX 1024
-/* Files of the state folder; what the second has in front of the secret key's hex digits. */
+/* Files of the state folder. */
 #define PEERS_FILE      "peers.json"
 #define PEERS_BYTES_MAX (4 * 1024 * 1024)
 #define KEY_FILE        "identity.key"
 #define KEY_BYTES_MAX   1024
-#define KEY_TITLE       "PunchGuard identity key 1\n"
 
 struct collisions {
     struct doctor *doctor;
@@ -117,8 +117,7 @@ static void collide_snapshot(struct collisions *collisions, const struct snapsho
 
 static int read_own_key(const struct doctor *doctor, uint8_t key[ID_KEY_BYTES])
 {
-    const size_t title = strlen(KEY_TITLE);
-    uint8_t secret[ID_KEY_BYTES];
+    uint8_t secret[IDENTITY_SECRET_BYTES];
     int folder = open(doctor->settings.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -errno;
     size_t length;
     void *text;
@@ -129,10 +128,8 @@ static int read_own_key(const struct doctor *doctor, uint8_t key[ID_KEY_BYTES])
     close(folder);
     if (rc < 0)
         return rc;
-    if (length < title + 2 * sizeof secret || memcmp(text, KEY_TITLE, title) != 0 ||
-        sodium_hex2bin(secret, sizeof secret, (const char *)text + title, 2 * sizeof secret, NULL,
-                       NULL, NULL) != 0 ||
-        crypto_scalarmult_base(key, secret) != 0)
+    rc = identity_key_parse(text, length, secret);
+    if (rc == 0 && crypto_scalarmult_base(key, secret) != 0)
         rc = -EINVAL;
     sodium_memzero(text, length);
     sodium_memzero(secret, sizeof secret);

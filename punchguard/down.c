@@ -65,7 +65,8 @@ static enum outcome run(struct context *context, int argc, char **argv)
     if (outcome == OUTCOME_OK)
         outcome = client_open(&client, settings.socket, &err);
     /* A service that its manager knows of is started again. */
-    again = outcome == OUTCOME_OK && client_may_change(client) && service_is_active(&settings);
+    again = outcome == OUTCOME_OK && client_may_change(client) &&
+            service_is_active(&settings, client_fd(client));
     if (again && !keep)
         outcome = service_stop(&err);
     else if (outcome == OUTCOME_OK)

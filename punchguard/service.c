@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,11 +93,6 @@ bool service_is_there(const struct settings *settings)
     return systemctl("cat", "--no-pager") == 0;
 }
 
-bool service_is_active(const struct settings *settings)
-{
-    return service_is_there(settings) && systemctl("is-active", "--quiet") == 0;
-}
-
 static enum outcome service_ask(const char *verb, struct error *err)
 {
     /* --no-block: progress is shown meanwhile. */
@@ -128,6 +124,30 @@ static void take_property(const char *lines, const char *name, char *value, size
     for (const char *at = lines; *at != '\0'; at += strcspn(at, "\n"), at += *at == '\n')
         if (strncmp(at, name, length) == 0 && at[length] == '=')
             snprintf(value, size, "%.*s", (int)strcspn(at + length + 1, "\n"), at + length + 1);
+}
+
+/* The socket's listener is the broker itself, which is the unit's main process. */
+static bool is_main_process(int socket)
+{
+    char *argv[] = {(char *)(uintptr_t) "systemctl", (char *)(uintptr_t) "show",
+                    (char *)(uintptr_t) "--property=MainPID", (char *)(uintptr_t)UNIT, NULL};
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    struct capture capture;
+    char pid[32] = "";
+
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
+        capture_run(&capture, argv, "", ASK_MS) < 0)
+        return false;
+    take_property(capture.out, "MainPID", pid, sizeof pid);
+    capture_clear(&capture);
+    return peer.pid > 0 && strtol(pid, NULL, 10) == peer.pid;
+}
+
+bool service_is_active(const struct settings *settings, int socket)
+{
+    return service_is_there(settings) && systemctl("is-active", "--quiet") == 0 &&
+           (!settings->uncertain || is_main_process(socket));
 }
 
 bool service_has_failed(struct error *err)

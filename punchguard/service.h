@@ -13,8 +13,8 @@
 /* Whether systemd runs and has the unit, which is for the default configuration and its socket
  * alone. */
 bool service_is_there(const struct settings *settings);
-/* Whether it is what runs the broker. */
-bool service_is_active(const struct settings *settings);
+/* Whether it is what runs the broker that the socket is connected to. */
+bool service_is_active(const struct settings *settings, int socket);
 enum outcome service_start(struct error *err);
 enum outcome service_stop(struct error *err);
 /* Whether the broker that it started has ended by itself; `err` says how then, and what tells why.

@@ -83,12 +83,39 @@ static int config_read(struct settings *settings, struct error *err)
     int rc = file_read(AT_FDCWD, settings->config, CONFIG_BYTES_MAX, &text, &length, err);
 
     settings->there = rc == 0;
+    settings->problem = rc;
     if (rc < 0)
         return rc;
     rc = config_parse(text, length, settings, err);
     sodium_memzero(text, length); /* a TURN server's password may be in it */
     free(text);
     return rc;
+}
+
+/* Symbolic links to its folder are followed; a socket itself need not be there yet. */
+static char *socket_resolve(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    char folder[PATH_MAX] = ".", *real, *resolved = NULL;
+
+    if (slash != NULL)
+        snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    real = realpath(folder, NULL);
+    if (real != NULL && asprintf(&resolved, "%s/%s", real, name) < 0)
+        resolved = NULL;
+    free(real);
+    return resolved;
+}
+
+static bool is_same_socket(const char *one, const char *other)
+{
+    char *real_one = socket_resolve(one), *real_other = socket_resolve(other);
+    bool same =
+        strcmp(real_one != NULL ? real_one : one, real_other != NULL ? real_other : other) == 0;
+
+    free(real_one);
+    free(real_other);
+    return same;
 }
 
 static enum outcome take_socket(const char *socket, struct settings *settings, struct error *err)
@@ -98,7 +125,7 @@ static enum outcome take_socket(const char *socket, struct settings *settings, s
                   sizeof settings->socket - 1);
         return OUTCOME_USAGE;
     }
-    settings->elsewhere = strcmp(settings->socket, socket) != 0;
+    settings->elsewhere = !settings->uncertain && !is_same_socket(settings->socket, socket);
     strcpy(settings->socket, socket);
     return OUTCOME_OK;
 }
@@ -116,9 +143,10 @@ enum outcome settings_read(const struct context *context, bool may_be_made,
     snprintf(settings->state_dir, sizeof settings->state_dir, STATE_DIR_DEFAULT);
     settings->elsewhere = false;
     rc = config_read(settings, err);
+    settings->uncertain = rc < 0 && rc != -ENOENT;
     if (context->socket != NULL)
         return take_socket(context->socket, settings, err);
     if (rc == 0 || (!settings->there && context->config == NULL) || (rc == -ENOENT && may_be_made))
         return OUTCOME_OK;
-    return OUTCOME_USAGE;
+    return settings->problem == -EACCES ? OUTCOME_NOT_PERMITTED : OUTCOME_USAGE;
 }

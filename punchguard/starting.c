@@ -36,13 +36,30 @@ static void progress(struct starting *s, const char *text)
     fprintf(stderr, "%s\n", text);
 }
 
+static enum outcome config_failed(struct starting *s, const char *action, int problem)
+{
+    error_set(&s->err, "config", "cannot %s %s: %s", action, s->settings.config, strerror(problem));
+    return problem == EACCES || problem == EPERM ? OUTCOME_NOT_PERMITTED : OUTCOME_FAILED;
+}
+
+/* Takes the descriptor over. False with errno set. */
+static bool fill(int fd, const char *text, size_t length)
+{
+    ssize_t written = write(fd, text, length);
+    int problem = written < 0 ? errno : ENOSPC;
+
+    if (close(fd) < 0 && written == (ssize_t)length)
+        return false;
+    errno = problem;
+    return written == (ssize_t)length;
+}
+
 static enum outcome make_config(struct starting *s)
 {
     static const char text[] = "{ \"peers\": [] }\n";
     char folder[sizeof s->settings.config];
     char *slash;
     int fd;
-    bool written;
 
     snprintf(folder, sizeof folder, "%s", s->settings.config);
     slash = strrchr(folder, '/');
@@ -51,12 +68,13 @@ static enum outcome make_config(struct starting *s)
         mkdir(folder, 0755);
     }
     fd = open(s->settings.config, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    written = fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1;
-    if (fd < 0 || close(fd) < 0 || !written) {
-        int saved = errno;
+    if (fd < 0)
+        return config_failed(s, "make", errno);
+    if (!fill(fd, text, sizeof text - 1)) {
+        enum outcome outcome = config_failed(s, "make", errno);
 
-        error_set(&s->err, "config", "cannot make %s: %s", s->settings.config, strerror(saved));
-        return saved == EACCES || saved == EPERM ? OUTCOME_NOT_PERMITTED : OUTCOME_FAILED;
+        unlink(s->settings.config);
+        return outcome;
     }
     fprintf(stderr, "made %s\n", s->settings.config);
     return OUTCOME_OK;
@@ -83,11 +101,14 @@ static enum outcome check_config(struct starting *s)
 
 static enum outcome start(struct starting *s)
 {
-    enum outcome outcome;
+    enum outcome outcome = OUTCOME_OK;
 
     if (geteuid() != 0)
         fprintf(stderr, "not started as root: the broker may lack what it needs\n");
-    outcome = s->settings.there ? OUTCOME_OK : make_config(s);
+    if (s->settings.problem == -ENOENT)
+        outcome = make_config(s);
+    else if (s->settings.problem < 0)
+        outcome = config_failed(s, "read", -s->settings.problem);
     if (outcome == OUTCOME_OK)
         outcome = check_config(s);
     if (outcome != OUTCOME_OK)

@@ -19,7 +19,7 @@
 
 #include "punchguard/archive.h"
 
-static char from[64], to[64], path[160];
+static char from[64], to[64], path[256];
 static struct archive archive;
 static struct error err;
 static char *text;
@@ -128,12 +128,18 @@ static void what_makes_a_device_itself_is_moved(void **state)
 
 static void another_identity_is_lost_only_where_it_was_asked_for(void **state)
 {
+    /* What the broker puts aside, and what a power failure leaves. */
+    static const char *const aside[] = {"peers.json.broken", ".identity.key.new", ".peers.json.new",
+                                        ".identity.key.previous.new", ".peers.json.previous.new"};
+
     (void)state;
     export_it();
     put(to, "identity.key", "you\n");
     put(to, "identity.key.previous", "you\n");
     put(to, "peers.json.previous", "{you}");
     put(to, "resume", "x");
+    for (size_t i = 0; i < sizeof aside / sizeof aside[0]; i++)
+        put(to, aside[i], "you");
     assert_int_equal(import_it(false), -EEXIST);
     assert_string_equal(err.code, "exists");
     snprintf(path, sizeof path, "%s/identity.key.previous", to);
@@ -143,6 +149,8 @@ static void another_identity_is_lost_only_where_it_was_asked_for(void **state)
     holds("identity.key.previous", NULL);
     holds("peers.json.previous", NULL);
     holds("resume", NULL);
+    for (size_t i = 0; i < sizeof aside / sizeof aside[0]; i++)
+        holds(aside[i], NULL);
 }
 
 static void without_peers_an_identity_is_whole(void **state)
@@ -244,6 +252,28 @@ static void where_not_all_can_be_written_all_is_as_it_was(void **state)
     assert_int_equal(system(path), 0);
 }
 
+/* A folder, which no file can be written over and which is not removed as one. */
+static void where_it_ends_early_the_identity_is_not_the_new_one(void **state)
+{
+    static const char *const in_the_way[] = {"resume", "peers.json", "tox/tox.save"};
+
+    (void)state;
+    export_it();
+    make_folder(to, "tox");
+    for (size_t i = 0; i < sizeof in_the_way / sizeof in_the_way[0]; i++) {
+        put(to, "identity.key", "you\n");
+        make_folder(to, in_the_way[i]);
+        assert_true(import_it(true) < 0);
+        holds("identity.key", "you\n");
+        snprintf(path, sizeof path, "%s/%s", to, in_the_way[i]);
+        assert_int_equal(rmdir(path), 0);
+        assert_int_equal(import_it(true), 0);
+        holds("identity.key", "me\n");
+        snprintf(path, sizeof path, "rm %s/peers.json %s/tox/tox.save", to, to);
+        assert_int_equal(system(path), 0);
+    }
+}
+
 static void nothing_of_a_transport_outlasts_the_identity_that_is_replaced(void **state)
 {
     (void)state;
@@ -308,6 +338,42 @@ static void a_folder_that_root_makes_is_the_brokers_own(void **state)
     belongs_to_the_broker("", geteuid(), getegid(), 0700);
 }
 
+static int import_for_the_broker(void)
+{
+    uid_t user = 64711;
+    gid_t group = 64712;
+    int rc;
+
+    assert_int_equal(archive_parse(&archive, text, length, &err), 0);
+    rc = archive_restore(&archive, to, true, &user, &group, &err);
+    archive_clear(&archive);
+    return rc;
+}
+
+/* The state folder is the broker's user's, who may put anything there. */
+static void what_is_in_the_way_of_an_import_is_not_used(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    export_it();
+    make_folder(to, ".import");
+    put(to, ".import/0", "left by one that was cut short");
+    put(to, ".import/.1.new", "left by one that was cut short");
+    assert_int_equal(import_for_the_broker(), 0);
+    make_folder(to, ".import");
+    put(to, ".import/own", "theirs");
+    assert_int_equal(chown(path, 64711, 64712), 0);
+    assert_true(import_for_the_broker() < 0);
+    assert_non_null(strstr(err.message, ".import"));
+    snprintf(path, sizeof path, "rm -r %s/.import && ln -s %s %s/.import", to, from, to);
+    assert_int_equal(system(path), 0);
+    assert_int_equal(import_for_the_broker(), 0);
+    holds(".import", NULL);
+    snprintf(path, sizeof path, "%s/identity.key", from);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static void a_link_in_the_way_is_not_followed(void **state)
 {
     (void)state;
@@ -329,8 +395,10 @@ int main(void)
         TEST(without_an_identity_there_is_nothing_to_export),
         TEST(nothing_leads_out_of_the_folder),
         TEST(where_not_all_can_be_written_all_is_as_it_was),
+        TEST(where_it_ends_early_the_identity_is_not_the_new_one),
         TEST(nothing_of_a_transport_outlasts_the_identity_that_is_replaced),
         TEST(a_folder_that_root_makes_is_the_brokers_own),
+        TEST(what_is_in_the_way_of_an_import_is_not_used),
         TEST(a_link_in_the_way_is_not_followed),
     };
 

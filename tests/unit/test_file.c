@@ -55,6 +55,22 @@ static void expect_content(const char *name, const char *text)
     free(data);
 }
 
+static void what_is_written_for_another_is_that_ones(void **state)
+{
+    uid_t user = 64711;
+    gid_t group = 64712;
+    struct stat about;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(file_write_for(folder, "key", "x", 1, &user, &group, &err), 0);
+    assert_int_equal(fstatat(folder, "key", &about, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(about.st_uid, user);
+    assert_int_equal(about.st_gid, group);
+    assert_int_equal(about.st_mode & 07777, 0600);
+}
+
 static void what_is_written_is_read(void **state)
 {
     struct stat about;
@@ -179,6 +195,7 @@ static void a_folder_is_made_where_it_is_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_written_for_another_is_that_ones, begin, end),
         cmocka_unit_test_setup_teardown(what_is_written_is_read, begin, end),
         cmocka_unit_test_setup_teardown(what_a_crash_left_is_replaced, begin, end),
         cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_old_file, begin, end),

@@ -1160,6 +1160,24 @@ static void nothing_is_kept_of_who_was_removed(void **state)
     assert_non_null(strstr(BOB->said, "alice:refused"));
 }
 
+static void the_file_that_was_put_aside_goes_with_who_is_removed(void **state)
+{
+    char path[128];
+    FILE *file;
+
+    (void)state;
+    has[LAN] = false;
+    join_as(BOB, invite("", 0), "");
+    snprintf(path, sizeof path, "%s/peers.json.broken", ALICE->folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+    assert_true(pairing_remove(ALICE->pairing, "nobody", &err) < 0);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(pairing_remove(ALICE->pairing, "bob", &err), 0);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static const struct learned_peer *only_peer(const struct device *device)
 {
     assert_int_equal(peers_of(device), 1);
@@ -1395,6 +1413,7 @@ int main(void)
         TEST(who_is_accepted_begins_what_is_said_then),
         TEST(who_was_removed_and_is_introduced_waits_whatever_it_was_invited_by),
         TEST(nothing_is_kept_of_who_was_removed),
+        TEST(the_file_that_was_put_aside_goes_with_who_is_removed),
         TEST(one_that_waits_is_no_peer_where_it_can_not_be_declined),
         TEST(a_removal_that_fails_forgets_nothing),
         TEST(an_invitation_that_could_not_be_used_stays_open_to_its_end),

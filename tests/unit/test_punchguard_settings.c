@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -90,6 +92,69 @@ static void another_socket_than_the_configurations_is_told(void **state)
     assert_true(settings.elsewhere);
 }
 
+static void a_socket_is_the_same_by_whatever_way_its_folder_is_named(void **state)
+{
+    char folder[] = "/tmp/test-settings-folder-XXXXXX", link[sizeof folder + 8];
+    char text[128], socket[100];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(link, sizeof link, "%s.link", folder);
+    assert_int_equal(symlink(folder, link), 0);
+    snprintf(text, sizeof text, "{\"control\":\"%s/x\"}", folder);
+    snprintf(socket, sizeof socket, "%s/x", link);
+    assert_int_equal(read_text(text, socket), OUTCOME_OK);
+    assert_false(settings.elsewhere);
+    snprintf(socket, sizeof socket, "%s/../%s/x", folder, strrchr(folder, '/') + 1);
+    assert_int_equal(read_text(text, socket), OUTCOME_OK);
+    assert_false(settings.elsewhere);
+    snprintf(socket, sizeof socket, "%s/y", link);
+    assert_int_equal(read_text(text, socket), OUTCOME_OK);
+    assert_true(settings.elsewhere);
+    assert_int_equal(read_text(text, "x"), OUTCOME_OK);
+    assert_true(settings.elsewhere);
+    unlink(link);
+    rmdir(folder);
+}
+
+static void which_socket_a_configuration_names_that_cannot_be_read_is_not_known(void **state)
+{
+    struct context unreadable = {.config = "/tmp", .socket = "/run/y"};
+    struct context missing = {.config = "/nonexistent/conf.json", .socket = "/run/y"};
+
+    (void)state;
+    assert_int_equal(settings_read(&unreadable, false, &settings, &err), OUTCOME_OK);
+    assert_true(settings.uncertain);
+    assert_int_equal(read_text("{", "/run/y"), OUTCOME_OK);
+    assert_true(settings.uncertain);
+    assert_int_equal(settings_read(&missing, false, &settings, &err), OUTCOME_OK);
+    assert_false(settings.uncertain);
+    assert_true(settings.elsewhere);
+    assert_int_equal(read_text("{}", "/run/y"), OUTCOME_OK);
+    assert_false(settings.uncertain);
+}
+
+static void why_a_configuration_could_not_be_read_is_told(void **state)
+{
+    struct context named = {.config = path}, missing = {.config = "/nonexistent/conf.json"};
+    uid_t user = geteuid();
+
+    (void)state;
+    assert_int_equal(read_text("{}", NULL), OUTCOME_OK);
+    assert_int_equal(settings.problem, 0);
+    assert_int_equal(settings_read(&missing, true, &settings, &err), OUTCOME_OK);
+    assert_int_equal(settings.problem, -ENOENT);
+    assert_int_equal(chmod(path, 0), 0);
+    assert_true(user != 0 || seteuid(65534) == 0);
+    assert_int_equal(settings_read(&named, true, &settings, &err), OUTCOME_NOT_PERMITTED);
+    assert_int_equal(settings.problem, -EACCES);
+    assert_non_null(strstr(err.message, path));
+    named.socket = "/run/y";
+    assert_int_equal(settings_read(&named, true, &settings, &err), OUTCOME_OK);
+    assert_int_equal(seteuid(user), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
 static int make_file(void **state)
 {
     int fd = mkstemp(path);
@@ -112,6 +177,9 @@ int main(void)
         cmocka_unit_test(one_that_was_named_must_be_there_unless_it_may_be_made),
         cmocka_unit_test(a_socket_path_that_does_not_fit_is_refused),
         cmocka_unit_test(another_socket_than_the_configurations_is_told),
+        cmocka_unit_test(a_socket_is_the_same_by_whatever_way_its_folder_is_named),
+        cmocka_unit_test(why_a_configuration_could_not_be_read_is_told),
+        cmocka_unit_test(which_socket_a_configuration_names_that_cannot_be_read_is_not_known),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

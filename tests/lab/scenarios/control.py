@@ -460,6 +460,9 @@ start)
     ;;
 is-active) [ -e /run/broker.pid ] ;;
 show)
+    case $2 in
+    --property=MainPID) echo "MainPID=$(cat /run/broker.pid)"; exit ;;
+    esac
     case $(cat /run/fails 2>/dev/null) in
     '') printf '%s\n' Result=success ActiveState=activating SubState=start ExecMainStatus=0 ;;
     2) printf '%s\n' Result=exit-code ActiveState=failed SubState=failed ExecMainStatus=2 ;;
@@ -522,6 +525,32 @@ def up_and_down_go_by_systemd_where_it_runs(folder):
 
 
 @scenario(timeout=60)
+def down_finds_the_services_broker_by_any_name_of_its_socket(folder):
+    with Lab(folder) as lab:
+        alice, _ = _pair(lab)
+        command, etc = _systemd(alice)
+        conf = f"{etc}/punchguard/conf.json"
+        alice.host.run(["ln", "-s", SOCKET.rsplit("/", 1)[0], "/run/link"])
+        alice.host.run([*command, "up"])
+        alice.host.run([*command, "--socket", f"/run/link/{SOCKET.rsplit('/', 1)[1]}", "down"])
+        asked = alice.host.run(["cat", "/run/systemctl.log"])
+        assert asked.count("stop --quiet") == 1, asked
+        # A configuration that can't be read does not tell which socket the service's broker has.
+        alice.host.run([*command, "up"])
+        alice.host.run(["sh", "-c", f"mv {conf} {conf}.kept && mkdir {conf}"])
+        alice.host.run([*command, "--socket", SOCKET, "down"])
+        asked = alice.host.run(["cat", "/run/systemctl.log"])
+        assert asked.count("stop --quiet") == 2, asked
+        other = alice.start()
+        alice.await_ready()
+        alice.host.run(["sh", "-c", "echo 1 >/run/broker.pid"])
+        alice.host.run([*command, "--socket", SOCKET, "down"])
+        assert other.wait(5) == 0
+        asked = alice.host.run(["cat", "/run/systemctl.log"])
+        assert asked.count("stop --quiet") == 2, "another broker's"
+
+
+@scenario(timeout=60)
 def up_says_soon_that_the_service_fails_and_where_the_reason_is(folder):
     with Lab(folder) as lab:
         alice, _ = _pair(lab)
@@ -555,6 +584,31 @@ def up_makes_what_is_missing(folder):
         assert json.loads(host.run(["cat", "/run/etc/new/conf.json"])) == {"peers": []}
         assert "no peers" in host.run([*command, "status"])
         host.run([*command, "down"])
+
+
+@scenario(timeout=30)
+def up_makes_no_configuration_over_one_that_it_may_not_read_and_no_torn_one(folder):
+    with Lab(folder) as lab:
+        host = lab.host("alice", lab.home("eim"))
+
+        def up(*argv):
+            done = subprocess.run(host.inside(argv), capture_output=True, text=True, timeout=20)
+            return done.returncode, done.stderr
+
+        usage = host.run([program("punchguard"), "--help"])
+        conf = re.search(r"\((/\S+conf\.json)\)", usage)[1]
+        etc = conf.removesuffix("/punchguard/conf.json")
+        if etc == "/etc":
+            raise Skip("the build's configuration is the machine's own")
+        host.run(["sh", "-c", f"mount -t tmpfs tmpfs {etc} && mkdir {etc}/punchguard && mkdir /run/etc &&"
+                              f"umask 077 && echo {{}} >{conf}"])
+        for options in [], ["-c", conf], ["--socket", "/run/other.sock"]:
+            status, err = up(*_as(61007, 61007), program("punchguard"), *options, "up")
+            assert status == 4 and conf in err and "Permission denied" in err, (options, status, err)
+        status, err = up("prlimit", "--fsize=5", "env", "--ignore-signal=XFSZ", program("punchguard"),
+                         "-c", "/run/etc/conf.json", "up")
+        assert status == 1 and "cannot make /run/etc/conf.json: No space" in err, (status, err)
+        assert not host.run(["ls", "/run/etc"]), "a torn one is left"
 
 
 @scenario(timeout=60)

@@ -185,6 +185,16 @@ def addresses_that_nobody_wrote_down_are_compared(folder):
         argv = _argv(alice, "--offline", "--json")
         done = alice.host.inside(["setpriv", "--reuid=61007", "--regid=61007", "--clear-groups", *argv])
         assert "ask as root" in subprocess.run(done, capture_output=True, text=True, timeout=30).stdout
+        with open(alice.state_file("identity.key"), "r+", encoding="ascii") as file:
+            whole = file.read()
+            title, digits, checksum = whole.splitlines()
+            file.seek(0)
+            file.write("\n".join([title, digits[::-1], checksum, ""]))
+            file.flush()
+            _, checks = _doctor(alice, "--offline")
+            _assert(checks, "addresses", "skip", "identity.key can't be read")
+            file.seek(0)
+            file.write(whole)
         for broker in (False, True):
             if broker:
                 alice.start()
@@ -206,7 +216,7 @@ def who_may_see_less_is_told_what_was_skipped(folder):
         done = subprocess.run(alice.host.inside(["setpriv", "--reuid=61007", "--regid=61007",
                                                  "--clear-groups", *argv]), capture_output=True,
                               text=True, timeout=30)
-        assert done.returncode == 2 and "Permission denied" in done.stderr, done
+        assert done.returncode == 4 and "Permission denied" in done.stderr, done
         os.chmod(alice.conf_path, 0o644)
         done = subprocess.run(alice.host.inside(["setpriv", "--reuid=61007", "--regid=61007",
                                                  "--clear-groups", *argv]), capture_output=True,
