@@ -15,6 +15,8 @@ CHECK = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__))
 ENTER = 'case $0 in 1) exec {} ;; 2) exec {} ;; esac'
 
 PATIENCE = "60"
+# On a busy machine toxcore was seen to carry only three messages a second for minutes, instead of hundreds.
+PATIENCE_TOX = "300"
 # A network of two nodes is held up for seconds by one that has just gone: a goodbye may come too late, and then it is the
 # silence that tells, after two minutes (punchguard-signal-dht(8)).
 PATIENCE_DHT = "150"
@@ -22,7 +24,7 @@ PATIENCE_DHT = "150"
 # Plugin: (pair of NATs, what its network needs, its options, s for an answer).
 PLUGINS = {
     "punchguard-signal-tox": ("eim/eim", Lab.start_tox,
-                              lambda lab: {"lan_discovery": False, "bootstrap": lab.bootstrap[4]}, PATIENCE),
+                              lambda lab: {"lan_discovery": False, "bootstrap": lab.bootstrap[4]}, PATIENCE_TOX),
     "punchguard-signal-dht": ("symmetric/eim", Lab.start_dht, lambda lab: {"bootstrap": lab.dht[4]}, PATIENCE_DHT),
     "punchguard-signal-lan": ("same-link", lambda lab: None, lambda lab: {}, PATIENCE),
 }
