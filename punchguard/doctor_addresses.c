@@ -115,17 +115,26 @@ static void collide_snapshot(struct collisions *collisions, const struct snapsho
 
 /* What the next broker will take */
 
-static int read_own_key(const struct doctor *doctor, uint8_t key[ID_KEY_BYTES])
+/* A file of the state folder's, to be wiped and freed. 0, or -errno. */
+static int read_state(const struct doctor *doctor, const char *name, size_t most, void **text,
+                      size_t *length)
 {
-    uint8_t secret[IDENTITY_SECRET_BYTES];
     int folder = open(doctor->settings.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -errno;
-    size_t length;
-    void *text;
 
     if (folder < 0)
         return rc;
-    rc = file_read(folder, KEY_FILE, KEY_BYTES_MAX, &text, &length, NULL);
+    rc = file_read(folder, name, most, text, length, NULL);
     close(folder);
+    return rc;
+}
+
+static int read_own_key(const struct doctor *doctor, uint8_t key[ID_KEY_BYTES])
+{
+    uint8_t secret[IDENTITY_SECRET_BYTES];
+    size_t length;
+    void *text;
+    int rc = read_state(doctor, KEY_FILE, KEY_BYTES_MAX, &text, &length);
+
     if (rc < 0)
         return rc;
     rc = identity_key_parse(text, length, secret);
@@ -214,17 +223,11 @@ static void collide_list(struct collisions *collisions, const struct json *docum
 /* NULL where it is not there, or not for this user. */
 static struct json *read_learned(const struct doctor *doctor)
 {
-    int folder = open(doctor->settings.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct json *document;
     size_t length;
     void *text;
-    int rc;
 
-    if (folder < 0)
-        return NULL;
-    rc = file_read(folder, PEERS_FILE, PEERS_BYTES_MAX, &text, &length, NULL);
-    close(folder);
-    if (rc < 0)
+    if (read_state(doctor, PEERS_FILE, PEERS_BYTES_MAX, &text, &length) < 0)
         return NULL;
     document = json_parse(text, length, NULL);
     sodium_memzero(text, length); /* secrets of invitations are in it */
